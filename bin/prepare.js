@@ -1,0 +1,16 @@
+// Runs on `npm install` / `npm ci`: compiles src to dist where the compiler is installed, and does nothing where
+// it is not (`npm ci --omit=dev`, as on Azure, where the deployed package already holds dist).
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+
+if (existsSync(compiler)) {
+  const { status } = spawnSync(process.execPath, [compiler, '--project', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+}
