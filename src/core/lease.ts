@@ -1,0 +1,74 @@
+/**
+ * A lease says that an endpoint exists because of us, since when and until when at the most. Its row is written
+ * before the endpoint is created and closed only after GET says 404: an endpoint without an open lease, or past it,
+ * is a leak, and whoever sees it deletes it.
+ */
+import { createHash } from 'node:crypto';
+
+/** Tags on every endpoint we create, so that a reaper with nothing but ARM can tell ours and when it is over. */
+export const LEASE_TAGS = {
+  tool: 'foundry-bench-tool',
+  owner: 'foundry-bench-owner',
+  run: 'foundry-bench-run',
+  expires: 'foundry-bench-expires',
+} as const;
+
+export const TOOL_NAME = 'foundry-bench';
+
+export interface Lease {
+  /** The endpoint's name, which is never reused. */
+  readonly endpoint: string;
+  readonly workspace: string;
+  readonly runId: string;
+  /** The installation that created it; another one in the same workspace is never touched. */
+  readonly owner: string;
+  readonly attempt: number;
+  readonly createdAtMs: number;
+  /** The run's own bound; past it the endpoint is deleted whatever its run says. */
+  readonly expiresAtMs: number;
+  /** Renewed by each step of the run. */
+  readonly heartbeatAtMs: number;
+  readonly closedAtMs: number | null;
+  readonly sku: string;
+  readonly instances: number;
+  readonly pricePerHourUsd: number | null;
+  /** Why the last attempt to delete it failed; null where none did. */
+  readonly releaseError: string | null;
+}
+
+/** A run whose steps are silent for this long, and whose orchestration does not run, is lost: 15 minutes. */
+export const HEARTBEAT_LIMIT_MS = 15 * 60_000;
+
+export function leaseTags(lease: Pick<Lease, 'owner' | 'runId' | 'expiresAtMs'>): Record<string, string> {
+  return {
+    [LEASE_TAGS.tool]: TOOL_NAME,
+    [LEASE_TAGS.owner]: lease.owner,
+    [LEASE_TAGS.run]: lease.runId,
+    [LEASE_TAGS.expires]: new Date(lease.expiresAtMs).toISOString(),
+  };
+}
+
+/** Whether an endpoint with these tags was created by this installation of this tool. */
+export function isOurs(tags: Readonly<Record<string, string>>, owner: string): boolean {
+  return tags[LEASE_TAGS.tool] === TOOL_NAME && tags[LEASE_TAGS.owner] === owner;
+}
+
+/**
+ * The name of a run's endpoint: deterministic, so that a step that runs twice makes one endpoint; unique in the
+ * region, since Azure ML makes it a DNS label; 3 to 32 characters, letters, digits and single dashes; with the
+ * attempt number, because a name is never used again.
+ */
+export function endpointName(owner: string, runId: string, attempt: number): string {
+  const digest = createHash('sha256').update(`${owner}\n${runId}`).digest('hex').slice(0, 16);
+  return `fb-${digest}-a${attempt}`;
+}
+
+/** Whether the reaper must delete the endpoint of an open lease now, and why. */
+export function reapReason(lease: Lease, nowMs: number, orchestrationRuns: boolean): string | null {
+  if (lease.closedAtMs !== null) return null;
+  if (nowMs > lease.expiresAtMs) return 'its lease has expired';
+  if (!orchestrationRuns && nowMs - lease.heartbeatAtMs > HEARTBEAT_LIMIT_MS) {
+    return 'its run has been silent for 15 minutes and no orchestration runs it';
+  }
+  return null;
+}

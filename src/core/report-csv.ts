@@ -1,0 +1,109 @@
+/**
+ * A report as CSV: one row per cell. It begins with the origin's ten columns, in its order and units, so that what
+ * read its files reads ours; every other column names its unit. A value that does not exist is an empty field, never
+ * a 0; no field is a formula to a spreadsheet.
+ */
+import { stringify } from 'csv-stringify/sync';
+import type { Quantiles, Report, ReportRow } from './report.ts';
+
+type Field = string | number | boolean | null;
+
+/** One column: its name and what it takes from a row. */
+type Column = readonly [name: string, read: (row: ReportRow, report: Report) => Field];
+
+/** Seconds, output tokens per second; latencies over successes only, as the origin's. */
+const ORIGIN_COLUMNS: readonly Column[] = [
+  ['concurrency', (row) => row.level],
+  ['prompt_size', (row) => row.workload.promptTokens],
+  ['response_size', (row) => row.workload.outputTokens],
+  ['successful_requests', (row) => row.succeeded],
+  ['failed_requests', (row) => row.failed],
+  ['avg_latency', (row) => inSeconds(row.e2eMs.mean)],
+  ['avg_ttft', (row) => inSeconds(row.ttftMs.mean)],
+  ['throughput', (row) => row.outputTokensPerSecond],
+  ['total_execution_time', (row) => row.wholeSeconds],
+  ['error_status_codes', (row) => JSON.stringify(row.failedStatusCodes)],
+];
+
+const OUR_COLUMNS: readonly Column[] = [
+  ['cell_id', (row) => row.cellId],
+  ['repeats', (row) => row.repeats],
+  ['shards', (row) => row.shards],
+  ['mode', (_, report) => report.mode],
+  ['steady', (row) => row.steady],
+  ['steady_reason', (row) => row.steadyReason],
+  ['not_measured_reason', (row) => row.notMeasuredReason],
+  ['output_tokens_per_second_min', (row) => row.outputTokensPerSecondMin],
+  ['output_tokens_per_second_max', (row) => row.outputTokensPerSecondMax],
+  ['requests_per_second', (row) => row.requestsPerSecond],
+  ...quantileColumns('ttft', (row) => row.ttftMs),
+  ['ttft_reason', (row) => row.ttftReason],
+  ...quantileColumns('tpot', (row) => row.tpotMs),
+  ...quantileColumns('ntpot', (row) => row.ntpotMs),
+  ...quantileColumns('e2e', (row) => row.e2eMs),
+  ...quantileColumns('gap', (row) => row.gapMs),
+  ['mean_in_flight', (row) => row.meanInFlight],
+  ['shard_spread', (row) => row.shardSpread],
+  ['retries', (row) => row.retries],
+  ['failures', (row) => JSON.stringify(row.failures)],
+  ['prompt_tokens_mean', (row) => row.promptTokensMean],
+  ['output_tokens_mean', (row) => row.outputTokensMean],
+  ['output_length_fidelity', (row) => row.outputLengthFidelity],
+  ['token_source', (row) => row.tokenSource],
+  ['prompt_source', (row) => row.provenance.promptSource],
+  ['usd_per_million_output_tokens', (row) => row.usdPerMillionOutputTokens],
+  ['price_per_hour_usd', (_, report) => report.cost.pricePerHourUsd],
+  ['sku', (row) => row.provenance.sku],
+  ['instances', (row) => row.provenance.instances],
+  ['region', (row) => row.provenance.region],
+  ['client_region', (row) => row.provenance.clientRegion],
+  ['registry', (row) => row.provenance.model?.registry ?? null],
+  ['model', (row) => row.provenance.model?.name ?? null],
+  ['model_version', (row) => row.provenance.model?.version ?? null],
+  ['endpoint', (row) => row.provenance.endpoint],
+  ['deployment', (row) => row.provenance.deployment],
+  ['route', (row) => row.provenance.route],
+  ['streamed', (row) => row.provenance.streamed],
+  ['max_concurrent_requests_per_instance', (row) => row.provenance.maxConcurrentRequestsPerInstance],
+  ['request_timeout_seconds', (row) => row.provenance.requestTimeoutSeconds],
+  ['isolation', (row) => row.provenance.isolation],
+  ['simulated', (row) => row.provenance.simulated],
+  ['simulator_gpu_speed', (row) => row.provenance.simulatorGpuSpeed],
+  ['run_id', (_, report) => report.runId],
+  ['created_at', (_, report) => new Date(report.createdAtMs).toISOString()],
+];
+
+const COLUMNS = [...ORIGIN_COLUMNS, ...OUR_COLUMNS];
+
+/** The report as CSV with a header line; lines end with a line feed. */
+export function reportToCsv(report: Report): string {
+  const lines = report.rows.map((row) => COLUMNS.map(([, read]) => cleanField(read(row, report))));
+  return stringify([COLUMNS.map(([name]) => name), ...lines], {
+    escape_formulas: true,
+    cast: { boolean: String },
+  });
+}
+
+/** Samples and percentiles of one metric. A percentile is empty where the samples are too few to know it. */
+function quantileColumns(metric: string, read: (row: ReportRow) => Quantiles): Column[] {
+  return [
+    [`${metric}_samples`, (row) => read(row).count],
+    [`${metric}_ms_p50`, (row) => read(row).p50],
+    [`${metric}_ms_p95`, (row) => read(row).p95],
+    [`${metric}_ms_p99`, (row) => read(row).p99],
+  ];
+}
+
+function inSeconds(ms: number | null): number | null {
+  return ms === null ? null : ms / 1000;
+}
+
+/**
+ * Six significant digits are more than any measurement has. Leading white space goes from texts, because it would
+ * hide a formula from the escaping, which looks at the first character.
+ */
+function cleanField(field: Field): Field {
+  if (typeof field === 'string') return field.trimStart();
+  if (typeof field === 'number') return Number.isFinite(field) ? Number(field.toPrecision(6)) : null;
+  return field;
+}

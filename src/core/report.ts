@@ -1,0 +1,278 @@
+/**
+ * A run's report: one row per cell with its repeats aggregated, the best throughput, and what to know before
+ * believing it. `buildReport` is pure, so that a stored report can be compared with one rebuilt from its rows.
+ */
+import { cellId } from './cell.ts';
+import type { RequestFailure } from './failure.ts';
+import type { DurationHistogram } from './histogram.ts';
+import type { RunRecord } from './run.ts';
+import type { TokenSource, TtftReason } from './sample.ts';
+import type { Route } from './shard.ts';
+import type { Workload } from './spec.ts';
+import { addCounts, type CellSummary, mergeHistograms, oneOf } from './summary.ts';
+
+/** One repeat of one cell, as the `cells` table holds it: what was measured and on what. */
+export interface CellRecord {
+  readonly runId: string;
+  readonly cellKey: string;
+  readonly cellId: string;
+  readonly workload: Workload;
+  readonly level: number;
+  readonly repeat: number;
+  readonly attempt: number;
+  /** Null where three attempts did not bring its shards together; the reason says so. */
+  readonly summary: CellSummary | null;
+  readonly notMeasuredReason: string | null;
+  readonly provenance: Provenance;
+}
+
+/** What a row says about what was measured; SKU and instances as read back from ARM where ARM knows them. */
+export interface Provenance {
+  readonly endpoint: string | null;
+  readonly deployment: string | null;
+  readonly sku: string | null;
+  readonly instances: number | null;
+  readonly region: string | null;
+  readonly model: {
+    readonly registry: string;
+    readonly name: string;
+    readonly version: string | null;
+  } | null;
+  readonly route: Route['api'] | null;
+  readonly streamed: boolean;
+  readonly maxConcurrentRequestsPerInstance: number | null;
+  readonly requestTimeoutSeconds: number;
+  /** Prompts are text of the asked length, calibrated by the server's own count or by four characters per token. */
+  readonly promptSource: 'calibrated' | 'estimated';
+  readonly clientRegion: string | null;
+  readonly isolation: 'exclusive' | 'shared';
+  /** True where a simulator answered and not a GPU. */
+  readonly simulated: boolean;
+  readonly simulatorGpuSpeed: number | null;
+}
+
+export interface Report {
+  readonly runId: string;
+  readonly createdAtMs: number;
+  readonly mode: 'steady' | 'burst';
+  readonly rows: readonly ReportRow[];
+  /** The row with the highest output throughput, which is what the origin called best; no SLO stands behind it. */
+  readonly best: { readonly cellId: string; readonly outputTokensPerSecond: number } | null;
+  readonly cost: {
+    readonly pricePerHourUsd: number | null;
+    readonly priceReason: string | null;
+    readonly instances: number;
+  };
+  readonly stoppedBy: string | null;
+  readonly notes: readonly string[];
+  readonly simulated: boolean;
+}
+
+export interface ReportRow {
+  readonly cellId: string;
+  readonly workload: Workload;
+  readonly level: number;
+  readonly repeats: number;
+  readonly shards: number;
+  readonly attempted: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
+  readonly failedStatusCodes: Readonly<Record<string, number>>;
+  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
+  readonly retries: number;
+  /** Mean over repeats of each repeat's rate; null where nothing succeeded. */
+  readonly outputTokensPerSecond: number | null;
+  readonly requestsPerSecond: number | null;
+  readonly outputTokensPerSecondMin: number | null;
+  readonly outputTokensPerSecondMax: number | null;
+  /** True where each repeat had a steady window. */
+  readonly steady: boolean;
+  readonly steadyReason: string | null;
+  /** Mean over repeats of the seconds from first send to last answer. */
+  readonly wholeSeconds: number | null;
+  readonly e2eMs: Quantiles;
+  readonly ttftMs: Quantiles;
+  readonly ttftReason: TtftReason | null;
+  readonly tpotMs: Quantiles;
+  readonly ntpotMs: Quantiles;
+  readonly gapMs: Quantiles;
+  readonly meanInFlight: number | null;
+  readonly shardSpread: number | null;
+  readonly promptTokensMean: number | null;
+  readonly outputTokensMean: number | null;
+  readonly outputLengthFidelity: number | null;
+  readonly tokenSource: TokenSource | 'mixed' | null;
+  /** Price x instances / (output tokens per hour) x 10^6; null where the price is unknown or nothing succeeded. */
+  readonly usdPerMillionOutputTokens: number | null;
+  readonly notMeasuredReason: string | null;
+  readonly provenance: Provenance;
+}
+
+/** Milliseconds. A percentile is null where there are too few samples to know it. */
+export interface Quantiles {
+  readonly count: number;
+  readonly mean: number | null;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+/**
+ * The fewest samples at which a percentile has a one-sided 95 % upper bound by order statistics: ln 0.05 / ln p.
+ * Below it the number would be the maximum under another name.
+ */
+export const LEAST_SAMPLES = { p95: 59, p99: 299 } as const;
+
+export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Report {
+  const byCell = new Map<string, CellRecord[]>();
+  for (const cell of cells) byCell.set(cell.cellId, [...(byCell.get(cell.cellId) ?? []), cell]);
+  const hourlyUsd =
+    run.billing.pricePerHourUsd === null ? null : run.billing.pricePerHourUsd * run.billing.instances;
+  const rows = [...byCell.values()].map((repeats) => buildRow(repeats, hourlyUsd)).sort(byWorkloadThenLevel);
+  const simulated = rows.some((row) => row.provenance.simulated);
+  return {
+    runId: run.id,
+    createdAtMs: run.createdAtMs,
+    mode: run.spec.measure.mode,
+    rows,
+    best: bestRow(rows),
+    cost: {
+      pricePerHourUsd: run.billing.pricePerHourUsd,
+      priceReason: run.billing.priceReason,
+      instances: run.billing.instances,
+    },
+    stoppedBy: run.stoppedBy,
+    notes: reportNotes(run, rows, simulated),
+    simulated,
+  };
+}
+
+function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): ReportRow {
+  const first = cells[0];
+  if (first === undefined) throw new Error('A row without a cell cannot be built.');
+  const summaries = cells.map((cell) => cell.summary).filter((summary) => summary !== null);
+  const total = (count: (summary: CellSummary) => number) =>
+    summaries.reduce((sum, summary) => sum + count(summary), 0);
+  const quantiles = (name: keyof CellSummary['histograms']) =>
+    quantilesOf(mergeHistograms(summaries.map((summary) => summary.histograms[name])));
+  const outputRates = summaries
+    .map((summary) => summary.rates.outputTokensPerSecond)
+    .filter((rate) => rate !== null);
+  const outputTokensPerSecond = mean(outputRates);
+  return {
+    cellId: cellId(first.level, first.workload),
+    workload: first.workload,
+    level: first.level,
+    repeats: summaries.length,
+    shards: summaries[0]?.shards ?? 0,
+    attempted: total((summary) => summary.attempted),
+    succeeded: total((summary) => summary.succeeded),
+    failed: total((summary) => summary.failed),
+    failures: addCounts(summaries.map((summary) => summary.failures)),
+    failedStatusCodes: addCounts(summaries.map((summary) => summary.failedStatusCodes)) as Record<
+      string,
+      number
+    >,
+    failureExamples: Object.assign({}, ...summaries.map((summary) => summary.failureExamples)),
+    retries: total((summary) => summary.retries),
+    outputTokensPerSecond,
+    requestsPerSecond: mean(
+      summaries.map((summary) => summary.rates.requestsPerSecond).filter((rate) => rate !== null),
+    ),
+    outputTokensPerSecondMin: outputRates.length === 0 ? null : Math.min(...outputRates),
+    outputTokensPerSecondMax: outputRates.length === 0 ? null : Math.max(...outputRates),
+    steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
+    steadyReason: summaries.find((summary) => summary.rates.reason !== null)?.rates.reason ?? null,
+    wholeSeconds: mean(summaries.map((summary) => (summary.endedAtMs - summary.startedAtMs) / 1000)),
+    e2eMs: quantiles('e2e'),
+    ttftMs: quantiles('ttft'),
+    ttftReason: summaries.find((summary) => summary.ttftReason !== null)?.ttftReason ?? null,
+    tpotMs: quantiles('tpot'),
+    ntpotMs: quantiles('ntpot'),
+    gapMs: quantiles('gaps'),
+    meanInFlight: mean(summaries.map((summary) => summary.meanInFlight)),
+    shardSpread: maximum(summaries.map((summary) => summary.shardSpread).filter((spread) => spread !== null)),
+    promptTokensMean: mean(
+      summaries.map((summary) => summary.promptTokensMean).filter((tokens) => tokens !== null),
+    ),
+    outputTokensMean: mean(
+      summaries.map((summary) => summary.outputTokensMean).filter((tokens) => tokens !== null),
+    ),
+    outputLengthFidelity: mean(
+      summaries.map((summary) => summary.outputLengthFidelity).filter((share) => share !== null),
+    ),
+    tokenSource: oneOf(summaries.map((summary) => summary.tokenSource)),
+    usdPerMillionOutputTokens: usdPerMillionTokens(hourlyUsd, outputTokensPerSecond),
+    notMeasuredReason: cells.find((cell) => cell.notMeasuredReason !== null)?.notMeasuredReason ?? null,
+    provenance: first.provenance,
+  };
+}
+
+/** Dollars per million output tokens = dollars per hour / (tokens per second x 3,600) x 10^6. */
+export function usdPerMillionTokens(hourlyUsd: number | null, tokensPerSecond: number | null): number | null {
+  if (hourlyUsd === null || tokensPerSecond === null || tokensPerSecond <= 0) return null;
+  return (hourlyUsd / (tokensPerSecond * 3_600)) * 1_000_000;
+}
+
+function quantilesOf(histogram: DurationHistogram): Quantiles {
+  const at = (quantile: number, least: number) =>
+    histogram.count >= least ? histogram.quantileMs(quantile) : null;
+  return {
+    count: histogram.count,
+    mean: histogram.meanMs,
+    p50: at(0.5, 1),
+    p95: at(0.95, LEAST_SAMPLES.p95),
+    p99: at(0.99, LEAST_SAMPLES.p99),
+    max: histogram.maxMs,
+  };
+}
+
+function bestRow(rows: readonly ReportRow[]): Report['best'] {
+  let best: Report['best'] = null;
+  for (const row of rows) {
+    if (
+      row.outputTokensPerSecond !== null &&
+      row.outputTokensPerSecond > (best?.outputTokensPerSecond ?? 0)
+    ) {
+      best = { cellId: row.cellId, outputTokensPerSecond: row.outputTokensPerSecond };
+    }
+  }
+  return best;
+}
+
+function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: boolean): string[] {
+  const notes: string[] = [];
+  if (simulated)
+    notes.push('Simulated: a model of a GPU answered, not Azure. The numbers say nothing about a real SKU.');
+  notes.push(
+    run.spec.measure.mode === 'steady'
+      ? 'Closed loop: each connection sends its next request when its last is answered, so a slow endpoint is asked less. Warm-up is excluded; rates are counted inside the steady window.'
+      : 'Burst: every connection sends one request at the same moment, as the origin did. It measures no steady state; rates are over the whole burst, retries and their waits included.',
+  );
+  if (run.spec.isolation === 'shared')
+    notes.push('Isolation "shared": cells ran on the endpoint at the same time and measured each other.');
+  const unsteady = rows.filter((row) => !row.steady && run.spec.measure.mode === 'steady').length;
+  if (unsteady > 0)
+    notes.push(
+      `${unsteady} of ${rows.length} cells had no steady window in each repeat; their rates are over the whole measurement.`,
+    );
+  return notes;
+}
+
+function byWorkloadThenLevel(one: ReportRow, other: ReportRow): number {
+  return (
+    one.workload.promptTokens - other.workload.promptTokens ||
+    one.workload.outputTokens - other.workload.outputTokens ||
+    one.level - other.level
+  );
+}
+
+function mean(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function maximum(values: readonly number[]): number | null {
+  return values.length === 0 ? null : Math.max(...values);
+}

@@ -1,0 +1,36 @@
+/**
+ * One request's timings and token counts: what the load engine makes of one HTTP exchange. Samples stop inside the
+ * activity that measured them; what leaves it is their fold (shard.ts).
+ *
+ * Stamps are milliseconds on the monotonic clock, taken when bytes arrive and before they are parsed.
+ */
+import type { RequestFailure } from './failure.ts';
+
+/** Why there is no time to first token: the route does not stream, or something before us held the stream back. */
+export type TtftReason = 'not-streamed' | 'buffered' | 'no-output';
+
+/** Where a count of tokens comes from: the server's `usage`, or an estimate from the text. */
+export type TokenSource = 'usage' | 'estimate';
+
+export interface Sample {
+  readonly requestId: string;
+  /** When the load model wanted to send: in a closed loop, when the worker became free. */
+  readonly scheduledMs: number;
+  /** When the request was handed to the socket of an open connection. */
+  readonly sentMs: number;
+  /** First non-empty content minus sent; null with its reason where no true value exists. */
+  readonly ttftMs: number | null;
+  readonly ttftReason: TtftReason | null;
+  /** Last content (or the complete body of an answer that does not stream) minus sent. A usage chunk never extends it. */
+  readonly e2eMs: number;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number;
+  readonly tokenSource: TokenSource;
+  /** Gaps between content events, one for each content event after the first. Empty where nothing streamed. */
+  readonly gapsMs: readonly number[];
+  /** HTTP status, null where no answer came. */
+  readonly status: number | null;
+  readonly failure: RequestFailure | null;
+  /** The server's or the system's words on a failure, shortened to 300 characters, without secrets. */
+  readonly failureDetail: string | null;
+}

@@ -1,0 +1,118 @@
+/**
+ * A shard is the part of one repeat of a cell that one `measureCell` activity loads: a number of connections of its
+ * own. Its order goes to the load engine's thread; its summary comes back and is stored as a row, merged with its
+ * siblings in `summary.ts`.
+ */
+import type { RequestFailure } from './failure.ts';
+import type { EncodedHistogram } from './histogram.ts';
+import type { TokenSource, TtftReason } from './sample.ts';
+import type { Workload } from './spec.ts';
+
+/** A way to ask the endpoint: the route and how its answer comes. */
+export interface Route {
+  readonly api: 'openai-chat' | 'score';
+  /** The complete address that is called. */
+  readonly url: string;
+  readonly stream: boolean;
+}
+
+/** What one shard shall do. Plain data: it crosses to a worker thread. */
+export interface ShardOrder {
+  readonly route: Route;
+  /** Sent verbatim as the `authorization` header; null sends none. */
+  readonly authorization: string | null;
+  /** Further request headers, such as `azureml-model-deployment`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Connections of this shard, each with at most one request in flight. */
+  readonly connections: number;
+  readonly workload: Workload;
+  /** Characters of prompt text per token, as calibrated from the server's `usage` in warm-up. */
+  readonly charactersPerToken: number;
+  /** Tokens that the chat template adds to each prompt, as calibrated in warm-up. */
+  readonly templateTokens: number;
+  readonly seed: number;
+  /** `x-ms-client-request-id` is this, a dash and the request's index; Azure ML keeps 40 characters of it. */
+  readonly requestIdPrefix: string;
+  readonly load: SteadyLoad | BurstLoad | CountLoad;
+  /** Longer than the endpoint's own timeout, so that an abandoned request never keeps the GPU busy unseen. */
+  readonly requestTimeoutMs: number;
+  /** Epoch milliseconds at which all shards of the repeat begin to send; null begins at once. */
+  readonly startAtMs: number | null;
+}
+
+/** Closed loop: every connection sends its next request when its last one is answered. */
+export interface SteadyLoad {
+  readonly mode: 'steady';
+  /** Completions inside the steady window after which this shard is satisfied. */
+  readonly minRequests: number;
+  /** Issuing stops after this many seconds whether or not it is satisfied. */
+  readonly maxSeconds: number;
+}
+
+/** The origin's way: every connection sends one request at the same moment; a 429 is tried again. */
+export interface BurstLoad {
+  readonly mode: 'burst';
+  readonly maxRetries: number;
+}
+
+/** Closed loop until exactly this many requests were sent, for a user who asks for a number of requests. */
+export interface CountLoad {
+  readonly mode: 'count';
+  readonly requests: number;
+  /** Issuing stops after this many seconds whether or not all were sent. */
+  readonly maxSeconds: number;
+}
+
+/** What a shard measured, folded so that shards can be merged without loss. Times are milliseconds. */
+export interface ShardSummary {
+  readonly connections: number;
+  /** Epoch milliseconds of the first send and of the last answer. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Requests, not attempts: a burst's request that was tried three times counts once. */
+  readonly attempted: number;
+  readonly succeeded: number;
+  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
+  /** HTTP status of each failed request by count; `none` where no answer came. */
+  readonly failedStatusCodes: Readonly<Record<string, number>>;
+  /** The first words of a failure of each class, shortened. */
+  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
+  /** Further attempts after a 429, in burst mode. */
+  readonly retries: number;
+  /** From the first send to the last answer, everything that succeeded. */
+  readonly whole: WindowFold;
+  /** The steady window, or null where none was reached. */
+  readonly steady: WindowFold | null;
+  /** Why `steady` is null: burst mode, too few completions in time, or stopped. */
+  readonly steadyReason: string | null;
+  /** Time-weighted mean of requests in flight over the window (or the whole where there is no window). */
+  readonly meanInFlight: number;
+  readonly maxInFlight: number;
+  /** Of successful requests sent inside the window (all of them where there is no window). */
+  readonly e2e: EncodedHistogram;
+  readonly ttft: EncodedHistogram;
+  readonly ttftReason: TtftReason | null;
+  /** (last content - first content) / (output tokens - 1), for streamed answers of two tokens or more. */
+  readonly tpot: EncodedHistogram;
+  /** E2E / output tokens: the per-token time that exists without a stream too. */
+  readonly ntpot: EncodedHistogram;
+  /** Gaps between content events. */
+  readonly gaps: EncodedHistogram;
+  readonly tokenSource: TokenSource | 'mixed' | null;
+  /** Successful requests whose output had exactly the length asked for. */
+  readonly outputLengthAsAsked: number;
+  /** Set when the shard stopped itself: nothing further can succeed (the credential is refused). */
+  readonly abortedBy: RequestFailure | null;
+}
+
+/**
+ * Tokens and requests inside a span. Throughput over several shards is the sum of each shard's own rate: their spans
+ * begin and end at common moments, and rates of a steady state add.
+ */
+export interface WindowFold {
+  readonly seconds: number;
+  readonly requests: number;
+  /** Streamed: tokens whose chunk arrived inside. Otherwise each answer's tokens, pro rata of its overlap. */
+  readonly outputTokens: number;
+  readonly promptTokens: number;
+}

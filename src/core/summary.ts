@@ -1,0 +1,159 @@
+/**
+ * A cell's summary: one repeat, its shards merged. Counts are added, histograms are merged, rates of shards that ran
+ * at the same time add up; a percentile is never averaged, and a failure is never a latency.
+ */
+import type { RequestFailure } from './failure.ts';
+import { DurationHistogram, type EncodedHistogram } from './histogram.ts';
+import type { TokenSource, TtftReason } from './sample.ts';
+import type { ShardSummary, WindowFold } from './shard.ts';
+
+export interface CellSummary {
+  readonly shards: number;
+  readonly connections: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly attempted: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
+  readonly failedStatusCodes: Readonly<Record<string, number>>;
+  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
+  readonly retries: number;
+  readonly rates: Rates;
+  readonly meanInFlight: number;
+  readonly maxInFlight: number;
+  /** How far the shards' rates per connection lie apart, as a share of their mean; null with fewer than two. */
+  readonly shardSpread: number | null;
+  readonly promptTokensMean: number | null;
+  readonly outputTokensMean: number | null;
+  /** Share of successful requests whose output had exactly the length asked for. */
+  readonly outputLengthFidelity: number | null;
+  readonly tokenSource: TokenSource | 'mixed' | null;
+  readonly ttftReason: TtftReason | null;
+  readonly histograms: Readonly<Record<HistogramName, EncodedHistogram>>;
+}
+
+export type HistogramName = 'e2e' | 'ttft' | 'tpot' | 'ntpot' | 'gaps';
+
+/** What was carried per second, and over what span that was counted. */
+export interface Rates {
+  /** The steady window, or from the first send to the last answer where there was none. */
+  readonly span: 'steady-window' | 'whole';
+  /** Why there was no steady window. */
+  readonly reason: string | null;
+  readonly seconds: number;
+  readonly requestsPerSecond: number | null;
+  readonly outputTokensPerSecond: number | null;
+  readonly promptTokensPerSecond: number | null;
+}
+
+const HISTOGRAMS: readonly HistogramName[] = ['e2e', 'ttft', 'tpot', 'ntpot', 'gaps'];
+
+/** Merges the shards of one repeat. Throws for an empty list, which is a bug of the caller. */
+export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
+  if (shards.length === 0) throw new Error('A cell without a shard has no summary.');
+  const startedAtMs = Math.min(...shards.map((shard) => shard.startedAtMs));
+  const endedAtMs = Math.max(...shards.map((shard) => shard.endedAtMs));
+  const succeeded = sum(shards, (shard) => shard.succeeded);
+  const attempted = sum(shards, (shard) => shard.attempted);
+  const histograms = Object.fromEntries(
+    HISTOGRAMS.map((name) => [name, mergeHistograms(shards.map((shard) => shard[name])).toJSON()]),
+  ) as Record<HistogramName, EncodedHistogram>;
+  const requests = sum(shards, (shard) => shard.whole.requests);
+  return {
+    shards: shards.length,
+    connections: sum(shards, (shard) => shard.connections),
+    startedAtMs,
+    endedAtMs,
+    attempted,
+    succeeded,
+    failed: attempted - succeeded,
+    failures: addCounts(shards.map((shard) => shard.failures)),
+    failedStatusCodes: addCounts(shards.map((shard) => shard.failedStatusCodes)) as Record<string, number>,
+    failureExamples: Object.assign({}, ...shards.map((shard) => shard.failureExamples)),
+    retries: sum(shards, (shard) => shard.retries),
+    rates: mergeRates(shards, (endedAtMs - startedAtMs) / 1000),
+    meanInFlight: sum(shards, (shard) => shard.meanInFlight),
+    maxInFlight: sum(shards, (shard) => shard.maxInFlight),
+    shardSpread: spreadOf(shards),
+    promptTokensMean: requests === 0 ? null : sum(shards, (shard) => shard.whole.promptTokens) / requests,
+    outputTokensMean: requests === 0 ? null : sum(shards, (shard) => shard.whole.outputTokens) / requests,
+    outputLengthFidelity:
+      succeeded === 0 ? null : sum(shards, (shard) => shard.outputLengthAsAsked) / succeeded,
+    tokenSource: oneOf(shards.map((shard) => shard.tokenSource)),
+    ttftReason: shards.find((shard) => shard.ttftReason !== null)?.ttftReason ?? null,
+    histograms,
+  };
+}
+
+/** Adds histograms into a new one. */
+export function mergeHistograms(encoded: readonly EncodedHistogram[]): DurationHistogram {
+  const merged = new DurationHistogram();
+  for (const one of encoded) merged.add(DurationHistogram.parse(one));
+  return merged;
+}
+
+/** Adds counts by key. */
+export function addCounts<K extends string>(
+  counts: readonly Readonly<Partial<Record<K, number>>>[],
+): Partial<Record<K, number>> {
+  const added = new Map<K, number>();
+  for (const one of counts) {
+    for (const [key, count] of Object.entries(one) as [K, number][])
+      added.set(key, (added.get(key) ?? 0) + count);
+  }
+  return Object.fromEntries(added) as Partial<Record<K, number>>;
+}
+
+/** The one value that all have, `mixed` where they differ, null where none has one. */
+export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[]): T | 'mixed' | null {
+  const distinct = new Set(values.filter((value) => value !== null));
+  if (distinct.size > 1) return 'mixed';
+  return distinct.values().next().value ?? null;
+}
+
+/**
+ * Shards begin and end issuing at common moments, so each one's window is the steady state of its own connections,
+ * and their rates add. Where one has no window, the whole repeat counts from its first send to its last answer.
+ */
+function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rates {
+  const windows = shards.map((shard) => shard.steady).filter((window) => window !== null);
+  if (windows.length === shards.length && windows.every((window) => window.seconds > 0)) {
+    const perSecond = (count: (window: WindowFold) => number) =>
+      sum(windows, (window) => count(window) / window.seconds);
+    return {
+      span: 'steady-window',
+      reason: null,
+      seconds: Math.max(...windows.map((window) => window.seconds)),
+      requestsPerSecond: perSecond((window) => window.requests),
+      outputTokensPerSecond: perSecond((window) => window.outputTokens),
+      promptTokensPerSecond: perSecond((window) => window.promptTokens),
+    };
+  }
+  const succeeded = sum(shards, (shard) => shard.whole.requests);
+  const rate = (count: (window: WindowFold) => number) =>
+    succeeded === 0 || wholeSeconds <= 0 ? null : sum(shards, (shard) => count(shard.whole)) / wholeSeconds;
+  return {
+    span: 'whole',
+    reason:
+      shards.find((shard) => shard.steadyReason !== null)?.steadyReason ?? 'No steady window was reached.',
+    seconds: wholeSeconds,
+    requestsPerSecond: rate((window) => window.requests),
+    outputTokensPerSecond: rate((window) => window.outputTokens),
+    promptTokensPerSecond: rate((window) => window.promptTokens),
+  };
+}
+
+function spreadOf(shards: readonly ShardSummary[]): number | null {
+  if (shards.length < 2) return null;
+  const perConnection = shards.map((shard) => {
+    const window = shard.steady ?? shard.whole;
+    return window.seconds > 0 ? window.outputTokens / window.seconds / shard.connections : 0;
+  });
+  const mean = sum(perConnection, (rate) => rate) / perConnection.length;
+  return mean === 0 ? null : (Math.max(...perConnection) - Math.min(...perConnection)) / mean;
+}
+
+function sum<T>(list: readonly T[], value: (item: T) => number): number {
+  return list.reduce((total, item) => total + value(item), 0);
+}
