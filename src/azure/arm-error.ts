@@ -1,0 +1,193 @@
+/**
+ * What an ARM call's failure means, as a sentence: what was tried, the code, ARM's own first words, the remedy. ARM's
+ * codes and messages are those of "Troubleshoot online endpoints" (learn.microsoft.com, Azure Machine Learning).
+ */
+import { ControlPlaneError } from '../services.ts';
+
+/** ARM's messages may carry a whole build log; the first words tell what to do. */
+const MESSAGE_CHARACTERS = 400;
+
+export type ArmError =
+  | { readonly kind: 'refused'; readonly status: number; readonly code: string; readonly message: string }
+  /** The request was accepted, and its long-running operation says that it failed. */
+  | { readonly kind: 'operation-failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'no-credential'; readonly message: string }
+  | { readonly kind: 'unreachable'; readonly code: string; readonly message: string };
+
+/** Which of the five it is, from whatever the SDK threw. */
+export function tellArmError(error: unknown): ArmError {
+  if (!(error instanceof Error)) return { kind: 'unreachable', code: 'Unknown', message: 'an unknown error' };
+  if (error.name === 'AbortError' || error.name === 'TimeoutError') return { kind: 'timeout' };
+  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
+  const word = typeof code === 'string' && code !== '' ? code : null;
+  // The SDK quotes the body that it could not read, and a body may hold keys.
+  const message = word === 'PARSE_ERROR' ? 'the answer could not be read' : shorten(error.message);
+  if (/Credential|Authentication/.test(error.name)) return { kind: 'no-credential', message };
+  const operation = /^The long-running operation has failed(?:\. ([\w-]+)\. )?/.exec(error.message);
+  if (operation !== null || error.message === 'Operation was canceled') {
+    const words = operation === null ? error.message : error.message.slice(operation[0].length);
+    return { kind: 'operation-failed', code: operation?.[1] ?? 'OperationFailed', message: shorten(words) };
+  }
+  if (typeof statusCode === 'number')
+    return { kind: 'refused', status: statusCode, code: word ?? `Http${statusCode}`, message };
+  return { kind: 'unreachable', code: word ?? 'Unreachable', message };
+}
+
+/** The failure as a ControlPlaneError. `what` continues "Could not". */
+export function explainArmError(what: string, error: unknown, callMs: number): ControlPlaneError {
+  const told = tellArmError(error);
+  switch (told.kind) {
+    case 'timeout':
+      return refusal(
+        `Could not ${what}: ARM did not answer within ${callMs / 1000} seconds. Try again.`,
+        'Timeout',
+        null,
+        true,
+      );
+    case 'unreachable':
+      return refusal(
+        `Could not ${what}: ARM could not be reached (${told.code}: ${told.message}). Check the network and ARM_ENDPOINT.`,
+        told.code,
+        null,
+        true,
+      );
+    case 'no-credential':
+      return refusal(
+        `Could not ${what}: no credential for Azure (${told.message}). Give the app a managed identity, or sign in with \`az login\` on a laptop.`,
+        'NoCredential',
+        null,
+        false,
+      );
+    case 'operation-failed':
+      return explainRefusal(what, null, told.code, told.message);
+    case 'refused':
+      return explainRefusal(what, told.status, told.code, told.message);
+  }
+}
+
+/**
+ * Whether a 404 with this code says that something above the thing is missing. "Parent" is the workspace for an
+ * endpoint, but the endpoint for a deployment, whose absence is an answer.
+ */
+export function isParentMissing(code: string, parentMustExist: boolean): boolean {
+  if (code === 'ParentResourceNotFound') return parentMustExist;
+  return /^(SubscriptionNotFound|ResourceGroupNotFound|WorkspaceNotFound|InvalidResourceNamespace)$/.test(
+    code,
+  );
+}
+
+interface Remedy {
+  readonly when: (status: number | null, code: string, message: string) => boolean;
+  readonly code?: string;
+  readonly retryable: boolean;
+  readonly say: string;
+}
+
+/** The first that fits. */
+const REMEDIES: readonly Remedy[] = [
+  {
+    // The service says OutOfQuota for both; what helps is different.
+    when: (_status, code, message) =>
+      /OutOfCapacity|AllocationFailed|SkuNotAvailable/i.test(code) ||
+      (isQuota(code) && /capacity/i.test(message)),
+    code: 'OutOfCapacity',
+    retryable: false,
+    say: 'Azure has no free machines of this size in this region now; try later, another region or another SKU.',
+  },
+  {
+    when: (_status, code, message) =>
+      isQuota(code) || /exceed\w*.{0,40}quota|quota.{0,40}exceed/i.test(message),
+    code: 'OutOfQuota',
+    retryable: false,
+    say: 'The quota of this VM family is too small; ask for more in the Azure ML studio (Quotas), or use fewer instances or another SKU.',
+  },
+  {
+    when: (status, code) => status === 401 && !/Tenant/i.test(code),
+    retryable: true,
+    say: 'The token was refused, as an expired one is; the next call brings a new one.',
+  },
+  {
+    when: (status) => status === 401 || status === 403,
+    retryable: false,
+    say: 'The identity may not do this; give it the role AzureML Data Scientist on the workspace (a new assignment takes up to ten minutes).',
+  },
+  {
+    when: (status) => status === 429,
+    retryable: true,
+    say: 'ARM is throttling; try again in a minute.',
+  },
+  {
+    when: (_status, code) => /OperationCanceled/i.test(code),
+    retryable: true,
+    say: 'Another operation on the same endpoint was in its way; try again in a minute.',
+  },
+  {
+    when: (status) => status === 409,
+    retryable: true,
+    say: 'Another operation on the same endpoint is in progress; try again when it is over.',
+  },
+  {
+    when: (_status, code) => /ManagedNetworkNotReady/i.test(code),
+    retryable: false,
+    say: 'Provision the managed network of the workspace first (`az ml workspace provision-network`).',
+  },
+  {
+    when: (status, code) => status === 404 && isParentMissing(code, true),
+    retryable: false,
+    say: 'Check subscription, resource group and workspace in the setting WORKSPACES.',
+  },
+  {
+    when: (_status, code) => /ResourceNotReady/i.test(code),
+    retryable: false,
+    say: 'The container did not come up; its log tells why (often too little GPU memory for the model).',
+  },
+  {
+    when: (status) => status === 408 || (status !== null && status >= 500),
+    retryable: true,
+    say: 'This is a fault on the side of Azure; try again.',
+  },
+];
+
+function isQuota(code: string): boolean {
+  return /OutOfQuota|QuotaExceeded|InsufficientQuota/i.test(code);
+}
+
+function explainRefusal(
+  what: string,
+  status: number | null,
+  code: string,
+  message: string,
+): ControlPlaneError {
+  const remedy = REMEDIES.find((one) => one.when(status, code, message));
+  const answer = status === null ? `the operation failed with ${code}` : `ARM answered ${status} ${code}`;
+  const sentence = `Could not ${what}: ${answer}${message === '' ? '' : ` (${message})`}.`;
+  return refusal(
+    remedy === undefined ? sentence : `${sentence} ${remedy.say}`,
+    remedy?.code ?? code,
+    status,
+    remedy?.retryable ?? false,
+  );
+}
+
+/**
+ * The SDK's error is not kept as the cause: it holds the request with its token and the answer with whatever was in
+ * it, and causes end up in logs.
+ */
+function refusal(
+  message: string,
+  code: string,
+  status: number | null,
+  retryable: boolean,
+): ControlPlaneError {
+  return new ControlPlaneError(message, { code, status, retryable });
+}
+
+function shorten(message: string): string {
+  const plain = message
+    .replace(/Bearer\s+\S+/gi, 'Bearer ...')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/\.$/, '');
+  return plain.length > MESSAGE_CHARACTERS ? `${plain.slice(0, MESSAGE_CHARACTERS)}...` : plain;
+}

@@ -1,0 +1,162 @@
+/**
+ * The six stores on Table Storage. What is kept under which keys stands here and nowhere else: keys are
+ * deterministic, so that a step that runs twice leaves one row.
+ */
+import { odata } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
+import type { TablesAddress } from '../../config.ts';
+import type { Lease } from '../../core/lease.ts';
+import type { CellRecord, Report } from '../../core/report.ts';
+import type { RunRecord } from '../../core/run.ts';
+import type {
+  CellStore,
+  IdempotencyClaim,
+  IdempotencyStore,
+  LeaseStore,
+  ReportStore,
+  RunFilter,
+  RunStore,
+  ShardGroup,
+  ShardRow,
+  ShardStore,
+  Stores,
+} from '../../services.ts';
+import { inPartition, openTable, type Table, type TableDefinition } from './table.ts';
+
+/** A run has at most 1,000 cells times repeats (the spec's bound). */
+const CELLS_LIMIT = 1_000;
+/** A level has at most 512 connections, and a shard at least one of them. */
+const SHARDS_LIMIT = 512;
+/** Azure ML: 100 endpoints in a region; a hundred workspaces' worth of them is not one installation any more. */
+const OPEN_LEASES_LIMIT = 10_000;
+
+export function createStores(address: TablesAddress, credential: TokenCredential): Stores {
+  const open = <Row extends object>(definition: TableDefinition<Row>) =>
+    openTable(address, credential, definition);
+  return {
+    runs: createRunStore(open(runsTable)),
+    cells: createCellStore(open(cellsTable)),
+    shards: createShardStore(open(shardsTable)),
+    reports: createReportStore(open(reportsTable)),
+    leases: createLeaseStore(open(leasesTable)),
+    keys: createIdempotencyStore(open(keysTable)),
+  };
+}
+
+const RUN = 'run';
+/** One partition, whose row keys are run ids: they count down, so the newest run comes first. */
+const runsTable: TableDefinition<RunRecord> = {
+  name: 'runs',
+  keys: (run) => ({ partitionKey: RUN, rowKey: run.id }),
+  columns: (run) => ({ state: run.state, model: run.spec.model?.name ?? '', sku: run.spec.target.sku ?? '' }),
+};
+
+function createRunStore(table: Table<RunRecord>): RunStore {
+  const keys = (id: string) => ({ partitionKey: RUN, rowKey: id });
+  return {
+    insert: (run) => table.insert(run),
+    read: (id) => table.read(keys(id)),
+    change: (id, change) => table.change(keys(id), change),
+    async list(filter) {
+      const page = await table.listPage(runFilter(filter), filter.limit, filter.continuation ?? null);
+      return { runs: page.records, continuation: page.continuation };
+    },
+  };
+}
+
+function runFilter(filter: RunFilter): string {
+  const clauses = [inPartition(RUN)];
+  if (filter.state !== undefined) clauses.push(odata`state eq ${filter.state}`);
+  if (filter.model !== undefined) clauses.push(odata`model eq ${filter.model}`);
+  if (filter.sku !== undefined) clauses.push(odata`sku eq ${filter.sku}`);
+  return clauses.join(' and ');
+}
+
+/** A partition per run; row keys sort by workload, level and repeat. */
+const cellsTable: TableDefinition<CellRecord> = {
+  name: 'cells',
+  keys: (cell) => ({ partitionKey: cell.runId, rowKey: cell.cellKey }),
+};
+
+function createCellStore(table: Table<CellRecord>): CellStore {
+  return {
+    save: (cell) => table.save(cell),
+    list: (runId) => table.listAll(inPartition(runId), CELLS_LIMIT),
+  };
+}
+
+/** A partition per run; row keys `w003-c0016-r01-a1-s000`, so that one attempt's shards lie side by side. */
+const shardsTable: TableDefinition<ShardRow> = {
+  name: 'shards',
+  keys: (row) => ({
+    partitionKey: row.runId,
+    rowKey: `${groupPrefix(row)}${String(row.shard).padStart(3, '0')}`,
+  }),
+};
+
+function groupPrefix(group: ShardGroup): string {
+  return `${group.cellKey}-a${group.attempt}-s`;
+}
+
+function createShardStore(table: Table<ShardRow>): ShardStore {
+  return {
+    save: (row) => table.save(row),
+    list(group) {
+      const prefix = groupPrefix(group);
+      // Every row key of the group begins with the prefix and goes on with digits, which sort before the letter t.
+      const range = odata`RowKey ge ${prefix} and RowKey lt ${`${prefix}t`}`;
+      return table.listAll(`${inPartition(group.runId)} and ${range}`, SHARDS_LIMIT);
+    },
+  };
+}
+
+const REPORT = 'report';
+const reportsTable: TableDefinition<Report> = {
+  name: 'reports',
+  keys: (report) => ({ partitionKey: report.runId, rowKey: REPORT }),
+};
+
+function createReportStore(table: Table<Report>): ReportStore {
+  return {
+    save: (report) => table.save(report),
+    read: (runId) => table.read({ partitionKey: runId, rowKey: REPORT }),
+  };
+}
+
+const LEASE = 'lease';
+const leasesTable: TableDefinition<Lease> = {
+  name: 'leases',
+  keys: (lease) => ({ partitionKey: LEASE, rowKey: lease.endpoint }),
+  columns: (lease) => ({ open: lease.closedAtMs === null }),
+};
+
+function createLeaseStore(table: Table<Lease>): LeaseStore {
+  const keys = (endpoint: string) => ({ partitionKey: LEASE, rowKey: endpoint });
+  return {
+    open: async (lease) => ((await table.insert(lease)) === 'inserted' ? 'opened' : 'exists'),
+    read: (endpoint) => table.read(keys(endpoint)),
+    change: (endpoint, change) => table.change(keys(endpoint), change),
+    listOpen: () => table.listAll(`${inPartition(LEASE)} and open eq true`, OPEN_LEASES_LIMIT),
+  };
+}
+
+const KEY = 'key';
+interface KeyRow extends IdempotencyClaim {
+  readonly keyHash: string;
+}
+const keysTable: TableDefinition<KeyRow> = {
+  name: 'keys',
+  keys: (row) => ({ partitionKey: KEY, rowKey: row.keyHash }),
+};
+
+function createIdempotencyStore(table: Table<KeyRow>): IdempotencyStore {
+  return {
+    async claim(keyHash, claim) {
+      if ((await table.insert({ keyHash, ...claim })) === 'inserted') return claim;
+      const standing = await table.read({ partitionKey: KEY, rowKey: keyHash });
+      if (standing === null)
+        throw new Error('An idempotency key was claimed and its row is gone; send the request again.');
+      return { runId: standing.runId, bodyHash: standing.bodyHash };
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Azurite's table service inside the test's own process, in memory, on a free port: the real protocol with nothing
+ * to install or to stop by pid. Its modules are internal ones, which is why azurite is pinned exactly.
+ */
+import { createRequire } from 'node:module';
+import type { TablesAddress } from '../../src/config.ts';
+
+interface TableServer {
+  start(): Promise<void>;
+  close(): Promise<void>;
+  getHttpServerAddress(): string;
+}
+
+export interface Azurite {
+  readonly address: TablesAddress;
+  /** Where the server listens, without the account: `http://127.0.0.1:12345`. */
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+/** Azurite's well-known account, which is no secret. */
+export const AZURITE_ACCOUNT = {
+  name: 'devstoreaccount1',
+  key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+} as const;
+
+export async function startAzurite(): Promise<Azurite> {
+  const require = createRequire(import.meta.url);
+  const TableConfiguration = require('azurite/dist/src/table/TableConfiguration').default;
+  const TableServer = require('azurite/dist/src/table/TableServer').default;
+  // In the order of the constructor: host, port, keep-alive, database path, debug log, access log, its stream,
+  // debug log path, loose, skipApiVersionCheck, certificate, key, password, OAuth, disableProductStyleUrl, in memory.
+  const configuration = new TableConfiguration(
+    '127.0.0.1',
+    0,
+    5,
+    '',
+    false,
+    false,
+    undefined,
+    '',
+    false,
+    true,
+    '',
+    '',
+    '',
+    undefined,
+    false,
+    true,
+  );
+  const server: TableServer = new TableServer(configuration);
+  await server.start();
+  const origin = server.getHttpServerAddress();
+  return {
+    origin,
+    address: { endpoint: `${origin}/${AZURITE_ACCOUNT.name}`, account: AZURITE_ACCOUNT },
+    close: () => server.close(),
+  };
+}
