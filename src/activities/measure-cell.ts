@@ -1,0 +1,270 @@
+/**
+ * Measuring one shard of one repeat of a cell. Shards of a repeat run in activities of their own, perhaps on several
+ * machines; they meet through their rows, begin together half a second after the last has arrived, and stop together
+ * once each has what it needs. Nothing is thrown: what kept a shard from being measured is its outcome.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type CellOrder, cellId, cellKey, shardConnections, shardCount } from '../core/cell.ts';
+import { isFinal, mayMove, type RunRecord } from '../core/run.ts';
+import { deriveSeed } from '../core/seed.ts';
+import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { RunningShard } from '../load/shard-runner.ts';
+import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
+import type { Services, ShardGroup, ShardRow } from '../services.ts';
+import { readRun, renewLease } from './run-step.ts';
+import { clientTimeoutMs, readScoringTarget } from './target.ts';
+import { requestIdPrefix } from './warm-up.ts';
+
+/** A shard that finds no room for its connections gives up so soon, because its siblings wait for it. */
+const ADMISSION_WAIT_MS = 2_000;
+/** Activities of one wave may be dispatched this far apart, and no further. */
+const RENDEZVOUS_MS = 60_000;
+const RENDEZVOUS_POLL_MS = 200;
+/** From the last arrival to the first request: two polls and a margin. */
+const START_LEAD_MS = 500;
+/** From the last "I have what I need" to the last request: what it takes all shards to read it. */
+const STOP_LEAD_MS = 1_000;
+const SATISFIED_POLL_MS = 400;
+/** How soon a cancel is seen. */
+const CANCEL_POLL_MS = 2_000;
+/** The origin's retries after a 429. */
+const BURST_RETRIES = 5;
+
+export function measureCellStep(services: Services): Pick<StepHandlers, 'measureCell'> {
+  return {
+    measureCell: async ({ runId, order, shard }) => {
+      try {
+        return await measureShard(services, runId, order, shard);
+      } catch (error) {
+        return {
+          ...NOTHING,
+          status: 'failed',
+          message: error instanceof Error ? error.message.slice(0, 500) : String(error),
+        };
+      }
+    },
+  };
+}
+
+const NOTHING: ShardOutcome = {
+  status: 'late',
+  startedAtMs: null,
+  attempted: 0,
+  failed: 0,
+  aborted: false,
+  message: null,
+};
+
+async function measureShard(
+  services: Services,
+  runId: string,
+  order: CellOrder,
+  shard: number,
+): Promise<ShardOutcome> {
+  const run = await readRun(services, runId);
+  if (mustStop(run)) return { ...NOTHING, status: 'canceled' };
+  const connections = shardConnections(order.level, shard);
+  const free = await services.connections.admit(connections, ADMISSION_WAIT_MS);
+  if (free === null) return { ...NOTHING, status: 'busy' };
+  try {
+    if (shard === 0) await announce(services, run, order);
+    const target = await readScoringTarget(services, run);
+    const startAtMs = await meet(
+      services,
+      { runId, cellKey: cellKey(order), attempt: order.attempt },
+      shard,
+      order,
+    );
+    if (startAtMs === 'late' || startAtMs === 'canceled') return { ...NOTHING, status: startAtMs };
+    const running = services.loadEngine.startShard(shardOrder(run, order, shard, target, startAtMs));
+    return await loadUntilDone(services, run, order, shard, running);
+  } finally {
+    free();
+  }
+}
+
+/** Announces the shard's arrival and waits for its siblings; gives the common moment to begin at. */
+async function meet(
+  services: Services,
+  group: ShardGroup,
+  shard: number,
+  order: CellOrder,
+): Promise<number | 'late' | 'canceled'> {
+  const { shards: store } = services.stores;
+  const shards = shardCount(order.level);
+  const mine: ShardRow = {
+    ...group,
+    shard,
+    shards,
+    arrivedAtMs: services.now(),
+    satisfiedAtMs: null,
+    status: 'arrived',
+    summary: null,
+  };
+  await store.save(mine);
+  if (shards === 1) return services.now();
+  for (let nextCancelCheck = 0; services.now() < mine.arrivedAtMs + RENDEZVOUS_MS; ) {
+    const siblings = await store.list(group);
+    // A sibling that has been measured already met another activity than this one, which a crash has started again.
+    if (siblings.some((row) => row.shard !== shard && row.status !== 'arrived')) break;
+    const fresh = siblings.filter((row) => row.arrivedAtMs > mine.arrivedAtMs - RENDEZVOUS_MS);
+    if (fresh.length === shards) {
+      const startAtMs = Math.max(...fresh.map((row) => row.arrivedAtMs)) + START_LEAD_MS;
+      if (services.now() < startAtMs) return startAtMs;
+      break;
+    }
+    if (services.now() > nextCancelCheck) {
+      if (mustStop(await readRun(services, group.runId))) return 'canceled';
+      nextCancelCheck = services.now() + CANCEL_POLL_MS;
+    }
+    await delay(RENDEZVOUS_POLL_MS);
+  }
+  await store.save({ ...mine, status: 'late' });
+  return 'late';
+}
+
+/** Watches a running shard: tells its siblings when it has what it needs, stops it with them, and sees a cancel. */
+async function loadUntilDone(
+  services: Services,
+  run: RunRecord,
+  order: CellOrder,
+  shard: number,
+  running: RunningShard,
+): Promise<ShardOutcome> {
+  const group: ShardGroup = { runId: run.id, cellKey: cellKey(order), attempt: order.attempt };
+  const watch = { over: false, satisfied: false, announced: false, stopping: false, canceled: false };
+  running.satisfied.then(
+    () => {
+      watch.satisfied = true;
+    },
+    () => undefined, // A crash of the load engine is told by `summary`.
+  );
+  const ended = running.summary.finally(() => {
+    watch.over = true;
+  });
+  let nextRunCheck = services.now() + CANCEL_POLL_MS;
+  // Ends: the shard stops by itself after its maxSeconds, and each of its requests has a timeout.
+  while (!watch.over) {
+    try {
+      if (watch.satisfied && !watch.announced) {
+        await markSatisfied(services, group, shard);
+        watch.announced = true;
+      }
+      if (watch.announced && !watch.stopping) {
+        const stopAtMs = await commonStop(services, group, shardCount(order.level));
+        if (stopAtMs !== null) running.stopAt(stopAtMs);
+        watch.stopping = stopAtMs !== null;
+      }
+      if (services.now() > nextRunCheck) {
+        nextRunCheck = services.now() + CANCEL_POLL_MS;
+        watch.canceled = mustStop(await readRun(services, run.id));
+        if (watch.canceled) running.cancel();
+        else if (run.spec.target.kind === 'managed' && run.endpoint !== null)
+          await renewLease(services, run.endpoint.name);
+      }
+    } catch {
+      // A hiccup of the tables costs a poll and not the measurement.
+    }
+    await Promise.race([ended.catch(() => undefined), delay(SATISFIED_POLL_MS)]);
+  }
+  return finishShard(services, group, shard, order, await ended, watch.canceled);
+}
+
+async function finishShard(
+  services: Services,
+  group: ShardGroup,
+  shard: number,
+  order: CellOrder,
+  summary: ShardSummary,
+  canceled: boolean,
+): Promise<ShardOutcome> {
+  const row = await readRow(services, group, shard);
+  await services.stores.shards.save({
+    ...row,
+    shards: shardCount(order.level),
+    status: canceled ? 'canceled' : 'measured',
+    summary,
+  });
+  return {
+    status: canceled ? 'canceled' : 'measured',
+    startedAtMs: summary.startedAtMs,
+    attempted: summary.attempted,
+    failed: summary.attempted - summary.succeeded,
+    aborted: summary.abortedBy !== null,
+    message: null,
+  };
+}
+
+async function markSatisfied(services: Services, group: ShardGroup, shard: number): Promise<void> {
+  const row = await readRow(services, group, shard);
+  await services.stores.shards.save({ ...row, satisfiedAtMs: row.satisfiedAtMs ?? services.now() });
+}
+
+/** When all shards stop together: a second after the last one had what it needs; null while one has not. */
+async function commonStop(services: Services, group: ShardGroup, shards: number): Promise<number | null> {
+  const rows = await services.stores.shards.list(group);
+  const satisfied = rows.map((row) => row.satisfiedAtMs).filter((at) => at !== null);
+  return satisfied.length < shards ? null : Math.max(...satisfied) + (shards === 1 ? 0 : STOP_LEAD_MS);
+}
+
+async function readRow(services: Services, group: ShardGroup, shard: number): Promise<ShardRow> {
+  const row = (await services.stores.shards.list(group)).find((one) => one.shard === shard);
+  if (row === undefined) throw new Error(`The row of shard ${shard} of ${group.cellKey} is gone.`);
+  return row;
+}
+
+/** The row of the run says what is being measured, for whoever looks. */
+async function announce(services: Services, run: RunRecord, order: CellOrder): Promise<void> {
+  const workload = run.spec.workloads[order.workload];
+  if (workload === undefined) throw new Error(`The spec has no workload ${order.workload}.`);
+  const current = `${cellId(order.level, workload)} (repeat ${order.repeat} of ${run.spec.measure.repeats})`;
+  await services.stores.runs.change(run.id, (now) => ({
+    ...(mayMove(now.state, 'measuring') ? { state: 'measuring' as const } : {}),
+    progress: { ...now.progress, current, measuringFromMs: now.progress.measuringFromMs ?? services.now() },
+  }));
+}
+
+function mustStop(run: RunRecord): boolean {
+  return run.cancelRequestedAtMs !== null || run.state === 'releasing' || isFinal(run.state);
+}
+
+function shardOrder(
+  run: RunRecord,
+  order: CellOrder,
+  shard: number,
+  target: Awaited<ReturnType<typeof readScoringTarget>>,
+  startAtMs: number,
+): ShardOrder {
+  const workload = run.spec.workloads[order.workload];
+  const { warmUp } = run;
+  if (workload === undefined || warmUp === null)
+    throw new Error(`Run ${run.id} is not ready to measure workload ${order.workload}.`);
+  const { measure } = run.spec;
+  const shards = shardCount(order.level);
+  return {
+    route: warmUp.route,
+    authorization: target.authorization,
+    headers: target.headers,
+    connections: shardConnections(order.level, shard),
+    workload,
+    charactersPerToken: warmUp.charactersPerToken,
+    templateTokens: warmUp.templateTokens,
+    // The run's id makes the prompts of a second run new to a prefix cache that has seen the first.
+    seed: deriveSeed(run.spec.seed, run.id, cellKey(order), order.attempt, shard),
+    requestIdPrefix: requestIdPrefix(
+      run.id,
+      `${order.workload}-${order.level}-${order.repeat}-${order.attempt}-${shard}`,
+    ),
+    load:
+      measure.mode === 'burst'
+        ? { mode: 'burst', maxRetries: BURST_RETRIES }
+        : {
+            mode: 'steady',
+            // Three completions per connection at the least, or a window holds no more than its edges.
+            minRequests: Math.ceil(Math.max(measure.minRequests, 3 * order.level) / shards),
+            maxSeconds: order.maxSeconds,
+          },
+    requestTimeoutMs: clientTimeoutMs(run),
+    startAtMs,
+  };
+}

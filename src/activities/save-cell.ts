@@ -1,0 +1,91 @@
+/** Saving one repeat of a cell: its shards' rows merged into one row that says what was measured and on what. */
+import { cellId, cellKey } from '../core/cell.ts';
+import { requestTimeoutSeconds } from '../core/plan.ts';
+import type { CellRecord, Provenance } from '../core/report.ts';
+import type { RunProgress, RunRecord } from '../core/run.ts';
+import { mergeShards } from '../core/summary.ts';
+import type { StepHandlers, UnsavedCell } from '../orchestrations/steps.ts';
+import type { Services } from '../services.ts';
+import { readRun } from './run-step.ts';
+
+export function saveCellStep(services: Services): Pick<StepHandlers, 'saveCell'> {
+  return {
+    // Told and not thrown: its siblings in `Task.all` are measuring. The shards' rows stay, and it is tried again.
+    saveCell: async ({ runId, cell, cellsDone }) => {
+      try {
+        const run = await readRun(services, runId);
+        await services.stores.cells.save(await buildCell(services, run, cell));
+        await services.stores.runs.change(runId, (now) => ({
+          progress: progressAfter(now.progress, cellsDone, services.now()),
+        }));
+        return { saved: true };
+      } catch (error) {
+        console.warn(`Saving ${cellKey(cell)} of ${runId} failed and is tried again:`, error);
+        return { saved: false };
+      }
+    },
+  };
+}
+
+async function buildCell(services: Services, run: RunRecord, cell: UnsavedCell): Promise<CellRecord> {
+  const workload = run.spec.workloads[cell.workload];
+  if (workload === undefined) throw new Error(`The spec of ${run.id} has no workload ${cell.workload}.`);
+  const rows = await services.stores.shards.list({
+    runId: run.id,
+    cellKey: cellKey(cell),
+    attempt: cell.attempt,
+  });
+  const summaries = rows
+    .filter((row) => row.status === 'measured')
+    .map((row) => row.summary)
+    .filter((summary) => summary !== null);
+  if (cell.gaveUpReason === null && summaries.length === 0)
+    throw new Error(`No shard of ${cellKey(cell)} left a summary.`);
+  return {
+    runId: run.id,
+    cellKey: cellKey(cell),
+    cellId: cellId(cell.level, workload),
+    workload,
+    level: cell.level,
+    repeat: cell.repeat,
+    attempt: cell.attempt,
+    summary: cell.gaveUpReason === null ? mergeShards(summaries) : null,
+    notMeasuredReason: cell.gaveUpReason,
+    provenance: provenanceOf(services, run),
+  };
+}
+
+function provenanceOf(services: Services, run: RunRecord): Provenance {
+  const { endpoint, warmUp, spec } = run;
+  return {
+    endpoint: endpoint?.name ?? null,
+    deployment: endpoint?.deployment ?? null,
+    sku: endpoint?.sku ?? null,
+    instances: endpoint?.instances ?? null,
+    region: endpoint?.region ?? null,
+    model:
+      spec.model === null
+        ? null
+        : { registry: spec.model.registry, name: spec.model.name, version: spec.model.version ?? null },
+    route: warmUp?.route.api ?? null,
+    streamed: warmUp?.route.stream ?? false,
+    maxConcurrentRequestsPerInstance: run.plan.maxConcurrentRequestsPerInstance,
+    requestTimeoutSeconds: requestTimeoutSeconds(spec),
+    promptSource: warmUp?.calibrated ? 'calibrated' : 'estimated',
+    clientRegion: services.settings.region,
+    isolation: spec.isolation,
+    simulated: endpoint?.simulated ?? false,
+    simulatorGpuSpeed: endpoint?.simulated ? services.settings.simulatorGpuSpeed : null,
+  };
+}
+
+function progressAfter(progress: RunProgress, cellsDone: number, nowMs: number): RunProgress {
+  const done = Math.max(progress.cellsDone, cellsDone);
+  const seconds = progress.measuringFromMs === null ? null : (nowMs - progress.measuringFromMs) / 1_000;
+  const left = Math.max(0, progress.cellsPlanned - done);
+  return {
+    ...progress,
+    cellsDone: done,
+    etaSeconds: seconds === null || done === 0 ? null : Math.round((seconds / done) * left),
+  };
+}

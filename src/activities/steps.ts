@@ -1,0 +1,26 @@
+/** All steps of a run, given the services: the implementation of the contract in `orchestrations/steps.ts`. */
+import type { StepHandlers } from '../orchestrations/steps.ts';
+import type { Services } from '../services.ts';
+import { aggregateStep } from './aggregate.ts';
+import { deploySteps } from './deploy.ts';
+import { finishRunStep } from './finish-run.ts';
+import { measureCellStep } from './measure-cell.ts';
+import { planMeasuringStep } from './plan-measuring.ts';
+import { releaseSteps } from './release.ts';
+import { saveCellStep } from './save-cell.ts';
+import { startRunStep } from './start-run.ts';
+import { warmUpStep } from './warm-up.ts';
+
+export function createSteps(services: Services): StepHandlers {
+  return {
+    ...startRunStep(services),
+    ...deploySteps(services),
+    ...warmUpStep(services),
+    ...planMeasuringStep(services),
+    ...measureCellStep(services),
+    ...saveCellStep(services),
+    ...aggregateStep(services),
+    ...releaseSteps(services),
+    ...finishRunStep(services),
+  };
+}

@@ -1,0 +1,124 @@
+/** What `GET /api/runs/{id}` shows of a run's record. Times are ISO 8601; nothing in it is secret. */
+import type { RunFailure } from '../core/failure.ts';
+import type { Plan } from '../core/plan.ts';
+import { accruedUsd, type RunProgress, type RunRecord, type RunState } from '../core/run.ts';
+import type { Route } from '../core/shard.ts';
+import type { BenchmarkSpec } from '../core/spec.ts';
+
+export interface RunView {
+  readonly id: string;
+  readonly state: RunState;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly cancelRequestedAt: string | null;
+  readonly spec: BenchmarkSpec;
+  readonly plan: Plan;
+  readonly progress: Omit<RunProgress, 'measuringFromMs'>;
+  readonly endpoint: EndpointView | null;
+  readonly cost: CostView;
+  readonly failure: RunFailure | null;
+  readonly stoppedBy: string | null;
+  readonly links: RunLinks;
+}
+
+export interface EndpointView {
+  readonly name: string;
+  readonly deployment: string | null;
+  readonly scoringUri: string | null;
+  readonly sku: string | null;
+  readonly instances: number | null;
+  readonly region: string | null;
+  readonly provisioningState: string | null;
+  readonly simulated: boolean;
+  readonly route: Route['api'] | null;
+  /** A command line that asks the endpoint once; the key is for the reader to fill in. */
+  readonly sampleCurl: string | null;
+}
+
+export interface CostView {
+  readonly pricePerHourUsd: number | null;
+  readonly priceReason: string | null;
+  readonly boundUsd: number | null;
+  readonly boundMinutes: number;
+  readonly accruedUsd: number | null;
+}
+
+export interface RunLinks {
+  readonly self: string;
+  readonly results: string;
+  readonly cancel: string;
+  readonly page: string;
+}
+
+export function viewRun(run: RunRecord, nowMs: number): RunView {
+  const { measuringFromMs: _, ...progress } = run.progress;
+  return {
+    id: run.id,
+    state: run.state,
+    createdAt: isoTime(run.createdAtMs),
+    startedAt: isoTimeOrNull(run.startedAtMs),
+    endedAt: isoTimeOrNull(run.endedAtMs),
+    cancelRequestedAt: isoTimeOrNull(run.cancelRequestedAtMs),
+    spec: run.spec,
+    plan: run.plan,
+    progress,
+    endpoint: viewEndpoint(run),
+    cost: {
+      pricePerHourUsd: run.billing.pricePerHourUsd,
+      priceReason: run.billing.priceReason,
+      boundUsd: run.plan.boundUsd,
+      boundMinutes: run.plan.boundMinutes,
+      accruedUsd: accruedUsd(run.billing, nowMs),
+    },
+    failure: run.failure,
+    stoppedBy: run.stoppedBy,
+    links: runLinks(run.id),
+  };
+}
+
+export function runLinks(id: string): RunLinks {
+  return {
+    self: `/api/runs/${id}`,
+    results: `/api/runs/${id}/results`,
+    cancel: `/api/runs/${id}/cancel`,
+    page: `/#/runs/${id}`,
+  };
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function isoTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms);
+}
+
+function viewEndpoint(run: RunRecord): EndpointView | null {
+  if (run.endpoint === null) return null;
+  const { name, deployment, scoringUri, sku, instances, region, provisioningState, simulated } = run.endpoint;
+  const route = run.warmUp?.route ?? null;
+  return {
+    name,
+    deployment,
+    scoringUri,
+    sku,
+    instances,
+    region,
+    provisioningState,
+    simulated,
+    route: route?.api ?? null,
+    sampleCurl: route === null ? null : sampleCurl(route, run.spec),
+  };
+}
+
+function sampleCurl(route: Route, spec: BenchmarkSpec): string {
+  const message = { role: 'user', content: 'Say hello.' };
+  const body =
+    route.api === 'score'
+      ? { input_data: { input_string: [message], parameters: { max_new_tokens: 16 } } }
+      : { messages: [message], max_tokens: 16 };
+  const needsKey = spec.target.kind === 'managed' || spec.target.auth.kind !== 'none';
+  const authorization = needsKey ? " -H 'Authorization: Bearer <key>'" : '';
+  return `curl -s '${route.url}'${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+}

@@ -1,0 +1,163 @@
+/** The calls about runs: plan one, start one, look at them, read the results, cancel. */
+import { createHash, randomBytes } from 'node:crypto';
+import { planCells } from '../core/plan.ts';
+import { buildReport, type Report } from '../core/report.ts';
+import { reportToCsv } from '../core/report-csv.ts';
+import { reportToMarkdown } from '../core/report-markdown.ts';
+import { isFinal, newRunId, RUN_ID_PATTERN, RUN_STATES, type RunRecord, type RunState } from '../core/run.ts';
+import { InvalidContinuation, type RunFilter, type Services } from '../services.ts';
+import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson, answerText } from './answer.ts';
+import { readJsonBody } from './json-body.ts';
+import { planRequest } from './plan-request.ts';
+import { invalidInput, notFound, Problem } from './problem.ts';
+import { readQuery } from './query.ts';
+import { isoTime, runLinks, viewRun } from './run-view.ts';
+
+/** `POST /api/plans`: what a run would do and cost at the most; creates nothing. */
+export async function createPlan({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const { spec, plan } = await planRequest(services, await readJsonBody(request));
+  return answerJson(200, { spec, plan, cells: planCells(spec) });
+}
+
+/** `POST /api/runs`: starts a run, or finds the one that the same idempotency key has started. */
+export async function createRun({ request, services, orchestrations }: ApiCall): Promise<ApiAnswer> {
+  const key = readIdempotencyKey(request);
+  const { spec, plan } = await planRequest(services, await readJsonBody(request));
+  const nowMs = services.now();
+  const { target } = spec;
+  const run: RunRecord = {
+    id: newRunId(nowMs, randomBytes(4).toString('hex')),
+    createdAtMs: nowMs,
+    state: 'queued',
+    spec,
+    plan,
+    cancelRequestedAtMs: null,
+    startedAtMs: null,
+    endedAtMs: null,
+    endpoint: null,
+    warmUp: null,
+    progress: {
+      cellsDone: 0,
+      cellsPlanned: plan.cellsPlanned,
+      current: null,
+      measuringFromMs: null,
+      etaSeconds: null,
+    },
+    billing: {
+      pricePerHourUsd: plan.price.price?.perHourUsd ?? null,
+      priceReason: plan.price.reason,
+      instances: target.instances ?? 1,
+      fromMs: null,
+      untilMs: null,
+    },
+    failure: null,
+    stoppedBy: null,
+  };
+  const id = key === null ? run.id : await claimKey(services, key, run);
+  // Who writes the row starts the orchestration; where that is cut off in between, the reaper's timer does it.
+  if ((await services.stores.runs.insert({ ...run, id })) === 'inserted') await orchestrations.start(id);
+  const started = await readRun(services, id);
+  const links = runLinks(id);
+  return answerJson(202, { id, state: started.state, links }, { location: links.self, 'retry-after': '5' });
+}
+
+/** `GET /api/runs`: newest first. */
+export async function listRuns({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const query = readQuery(request, ['state', 'model', 'sku', 'limit', 'continuation']);
+  const limit = query.limit === undefined ? 50 : Number(query.limit);
+  const faults = [
+    ...(Number.isInteger(limit) && limit >= 1 && limit <= 200
+      ? []
+      : [{ path: 'limit', message: 'must be a whole number from 1 to 200' }]),
+    ...(query.state === undefined || RUN_STATES.includes(query.state as RunState)
+      ? []
+      : [{ path: 'state', message: `must be one of ${RUN_STATES.join(', ')}` }]),
+  ];
+  if (faults.length > 0) throw invalidInput(faults);
+  const filter: RunFilter = {
+    limit,
+    ...(query.state === undefined ? {} : { state: query.state as RunState }),
+    ...(query.model === undefined ? {} : { model: query.model }),
+    ...(query.sku === undefined ? {} : { sku: query.sku }),
+    ...(query.continuation === undefined ? {} : { continuation: query.continuation }),
+  };
+  try {
+    const { runs, continuation } = await services.stores.runs.list(filter);
+    return answerJson(200, { runs: runs.map((run) => viewRun(run, services.now())), continuation });
+  } catch (error) {
+    if (error instanceof InvalidContinuation)
+      throw invalidInput([{ path: 'continuation', message: error.message }]);
+    throw error;
+  }
+}
+
+/** `GET /api/runs/{id}` */
+export async function getRun({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const run = await readRun(services, request.params.id);
+  return answerJson(200, viewRun(run, services.now()), isFinal(run.state) ? {} : { 'retry-after': '5' });
+}
+
+/** `GET /api/runs/{id}/results`: the stored report, or while the run lasts one of the rows so far. */
+export async function getResults({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const { format = 'json' } = readQuery(request, ['format']);
+  if (!['json', 'csv', 'md'].includes(format))
+    throw invalidInput([{ path: 'format', message: 'must be json, csv or md' }]);
+  const run = await readRun(services, request.params.id);
+  const stored = await services.stores.reports.read(run.id);
+  const report: Report = stored ?? buildReport(run, await services.stores.cells.list(run.id));
+  const file = (extension: string) => ({
+    'content-disposition': `attachment; filename="${run.id}.${extension}"`,
+  });
+  if (format === 'csv') return answerText('text/csv; charset=utf-8', reportToCsv(report), file('csv'));
+  if (format === 'md')
+    return answerText('text/markdown; charset=utf-8', reportToMarkdown(report), file('md'));
+  return answerJson(200, { ...report, partial: stored === null });
+}
+
+/** `POST /api/runs/{id}/cancel`: asks the run to stop, release its endpoint and keep what was measured. */
+export async function cancelRun({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const { id } = await readRun(services, request.params.id);
+  const run = await services.stores.runs.change(id, (now) =>
+    isFinal(now.state) || now.cancelRequestedAtMs !== null ? null : { cancelRequestedAtMs: services.now() },
+  );
+  if (run.cancelRequestedAtMs === null) {
+    throw new Problem(409, 'Already over', `The run is ${run.state}; there is nothing to cancel.`);
+  }
+  return answerJson(202, {
+    id,
+    state: run.state,
+    cancelRequestedAt: isoTime(run.cancelRequestedAtMs),
+    links: runLinks(id),
+  });
+}
+
+async function readRun(services: Services, id: string | undefined): Promise<RunRecord> {
+  const run = id !== undefined && RUN_ID_PATTERN.test(id) ? await services.stores.runs.read(id) : null;
+  if (run === null) throw notFound('A run of that id');
+  return run;
+}
+
+function readIdempotencyKey(request: ApiRequest): string | null {
+  const key = request.headers.get('idempotency-key');
+  if (key === null) return null;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw invalidInput([
+    { path: 'Idempotency-Key', message: 'must have 1 to 255 visible ASCII characters and no space' },
+  ]);
+}
+
+/** The run id that belongs to the key: this run's if the key is new, otherwise that of the run it has started. */
+async function claimKey(services: Services, key: string, run: RunRecord): Promise<string> {
+  const bodyHash = sha256(JSON.stringify(run.spec));
+  const claim = await services.stores.keys.claim(sha256(key), { runId: run.id, bodyHash });
+  if (claim.bodyHash === bodyHash) return claim.runId;
+  throw new Problem(
+    409,
+    'Idempotency key in use',
+    `This Idempotency-Key has started run ${claim.runId} with another spec; send that spec again, or use a new key.`,
+  );
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

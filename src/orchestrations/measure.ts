@@ -1,0 +1,162 @@
+/**
+ * The measuring loop: wave after wave until nothing is left to measure or the budget is used up. While a wave is
+ * measured, the one before is saved, so that a rented GPU never waits for a table.
+ */
+import type * as df from 'durable-functions';
+import { type CellOrder, cellKey, shardCount } from '../core/cell.ts';
+import { deriveSeed } from '../core/seed.ts';
+import { ATTEMPTS_PER_REPEAT, type CellOutcome, nextWave } from '../core/wave.ts';
+import {
+  callStep,
+  type Measured,
+  type MeasureInput,
+  type ShardOutcome,
+  sleep,
+  stepTask,
+  type UnsavedCell,
+} from './steps.ts';
+
+/** Replays read the whole history, so it starts anew after this many measurements (about ten events each). */
+const CELLS_PER_HISTORY = 100;
+
+/** Saving a cell is tried with this many waves; its shards' rows stay, so nothing measured is lost meanwhile. */
+const SAVE_ATTEMPTS = 5;
+
+/** Shards that began further apart than this did not load the endpoint together. */
+const START_SPREAD_MS = 1_000;
+
+/** A repeat whose shards missed each other waits this long, and up to as long again, before it is tried anew. */
+const RETRY_SECONDS = 2;
+
+export function* measure(
+  context: df.OrchestrationContext,
+): Generator<df.Task, Measured | undefined, unknown> {
+  const input = context.df.getInput<MeasureInput & { measureDeadlineMs: number }>();
+  const { runId, measureDeadlineMs } = input;
+  const plan = yield* callStep(context, 'planMeasuring', { runId, measureDeadlineMs });
+  let outcomes: readonly CellOutcome[] = input.outcomes ?? [];
+  let unsaved: readonly UnsavedCell[] = input.unsaved ?? [];
+  let canceled = false;
+  let stoppedBy: string | null = null;
+  const before = outcomes.length;
+
+  while (!canceled) {
+    if (outcomes.length - before >= CELLS_PER_HISTORY) {
+      context.df.continueAsNew({ runId, measureDeadlineMs, outcomes, unsaved });
+      return undefined;
+    }
+    const decision = nextWave(plan, outcomes, context.df.currentUtcDateTime.getTime());
+    if (decision.kind === 'done') {
+      stoppedBy = decision.stoppedBy;
+      break;
+    }
+    const wave = decision.cells.map((order) => ({ order, shards: shardCount(order.level) }));
+    const results = (yield context.df.Task.all([
+      ...wave.flatMap(({ order, shards }) =>
+        Array.from({ length: shards }, (_, shard) =>
+          stepTask(context, 'measureCell', { runId, order, shard }),
+        ),
+      ),
+      ...saveTasks(context, runId, unsaved, outcomes),
+    ])) as unknown[];
+
+    unsaved = stillUnsaved(unsaved, results.slice(results.length - unsaved.length) as { saved: boolean }[]);
+    let next = 0;
+    let again = false;
+    for (const { order, shards } of wave) {
+      const shardOutcomes = results.slice(next, next + shards) as ShardOutcome[];
+      next += shards;
+      if (shardOutcomes.some((outcome) => outcome.status === 'canceled')) {
+        canceled = true; // What was cut off in the middle is no measurement of its cell.
+        continue;
+      }
+      const outcome = outcomeOf(order, shardOutcomes);
+      outcomes = replaceOutcome(outcomes, outcome);
+      const gaveUp = outcome.status === 'again' && outcome.attempt >= ATTEMPTS_PER_REPEAT;
+      again ||= outcome.status === 'again' && !gaveUp;
+      const gaveUpReason = gaveUp ? reasonOf(shardOutcomes) : null;
+      if (outcome.status === 'measured' || gaveUp)
+        unsaved = [...unsaved, { ...order, gaveUpReason, saveFailures: 0 }];
+    }
+    if (again && !canceled) yield* sleep(context, RETRY_SECONDS * (1 + jitter(plan.seed, outcomes)));
+  }
+
+  for (let attempt = 0; unsaved.length > 0 && attempt < SAVE_ATTEMPTS; attempt += 1) {
+    const results = (yield context.df.Task.all(saveTasks(context, runId, unsaved, outcomes))) as {
+      saved: boolean;
+    }[];
+    unsaved = stillUnsaved(unsaved, results);
+    if (unsaved.length > 0) yield* sleep(context, RETRY_SECONDS * 2 ** attempt);
+  }
+  const measured = outcomes.filter((outcome) => outcome.status === 'measured');
+  const lost =
+    unsaved.length > 0
+      ? `${unsaved.length} measured cells could not be saved; their shards' rows are kept.`
+      : null;
+  return {
+    cells: measured.length,
+    canceled,
+    aborted: outcomes.some((outcome) => outcome.aborted),
+    stoppedBy: stoppedBy ?? lost,
+    succeeded: measured.reduce((sum, outcome) => sum + outcome.attempted - outcome.failed, 0),
+  };
+}
+
+function saveTasks(
+  context: df.OrchestrationContext,
+  runId: string,
+  unsaved: readonly UnsavedCell[],
+  outcomes: readonly CellOutcome[],
+): df.Task[] {
+  const settled = outcomes.filter(
+    (outcome) => outcome.status === 'measured' || outcome.attempt >= ATTEMPTS_PER_REPEAT,
+  ).length;
+  return unsaved.map((cell) => stepTask(context, 'saveCell', { runId, cell, cellsDone: settled }));
+}
+
+function stillUnsaved(
+  unsaved: readonly UnsavedCell[],
+  results: readonly { readonly saved: boolean }[],
+): UnsavedCell[] {
+  return unsaved
+    .filter((_, index) => results[index]?.saved !== true)
+    .map((cell) => ({ ...cell, saveFailures: cell.saveFailures + 1 }))
+    .filter((cell) => cell.saveFailures < SAVE_ATTEMPTS);
+}
+
+/** All shards measured, and together: the repeat counts. Otherwise it is measured again as a whole. */
+function outcomeOf(order: CellOrder, shards: readonly ShardOutcome[]): CellOutcome {
+  const starts = shards.map((shard) => shard.startedAtMs).filter((start) => start !== null);
+  const together = Math.max(...starts) - Math.min(...starts) <= START_SPREAD_MS;
+  const measured = together && shards.every((shard) => shard.status === 'measured');
+  return {
+    workload: order.workload,
+    level: order.level,
+    repeat: order.repeat,
+    attempt: order.attempt,
+    status: measured ? 'measured' : 'again',
+    attempted: shards.reduce((sum, shard) => sum + shard.attempted, 0),
+    failed: shards.reduce((sum, shard) => sum + shard.failed, 0),
+    aborted: shards.some((shard) => shard.aborted),
+  };
+}
+
+/** What kept a repeat from being measured in its last attempt. */
+function reasonOf(shards: readonly ShardOutcome[]): string {
+  const failed = shards.find((shard) => shard.status === 'failed');
+  if (failed?.message) return failed.message;
+  if (shards.some((shard) => shard.status === 'busy')) {
+    return 'This instance had no room for its connections (MAX_CONNECTIONS_PER_INSTANCE).';
+  }
+  return 'Its shards did not begin together.';
+}
+
+function replaceOutcome(outcomes: readonly CellOutcome[], outcome: CellOutcome): CellOutcome[] {
+  return [...outcomes.filter((one) => cellKey(one) !== cellKey(outcome)), outcome];
+}
+
+/** 0 to 1, from the seed and what was tried so far: the same in each replay. */
+function jitter(seed: number, outcomes: readonly CellOutcome[]): number {
+  const attempts = outcomes.reduce((sum, outcome) => sum + outcome.attempt, 0);
+  return deriveSeed(seed, 'retry', attempts) / 2 ** 32;
+}

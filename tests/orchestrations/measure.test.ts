@@ -1,0 +1,145 @@
+/** The measuring loop: shards in parallel, saving beside the next wave, repeats measured anew where shards miss each other. */
+import { describe, expect, it } from 'vitest';
+import type { MeasurePlan } from '../../src/core/wave.ts';
+import { measure } from '../../src/orchestrations/measure.ts';
+import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
+import { runScripted, type Script } from '../support/scripted-orchestration.ts';
+
+const plan: MeasurePlan = {
+  workloads: [{ promptTokens: 64, outputTokens: 16 }],
+  concurrency: { levels: [1, 2, 4] },
+  repeats: 1,
+  limits: { mode: 'steady', maxSeconds: 10, requestTimeoutSeconds: 180 },
+  maxCells: 100,
+  isolation: 'exclusive',
+  seed: 1,
+  deadlineMs: Date.UTC(2027, 0, 1),
+};
+
+const good: ShardOutcome = {
+  status: 'measured',
+  startedAtMs: 1_000,
+  attempted: 10,
+  failed: 0,
+  aborted: false,
+  message: null,
+};
+
+interface Order {
+  readonly order: { readonly level: number; readonly repeat: number; readonly attempt: number };
+  readonly shard: number;
+}
+
+function check(
+  changes: {
+    plan?: Partial<MeasurePlan>;
+    measureCell?: (input: Order, call: number) => ShardOutcome;
+    saveCell?: (call: number) => { saved: boolean };
+  } = {},
+) {
+  const script: Script = (name, input, call) => {
+    if (name === 'planMeasuring') return { ...plan, ...changes.plan };
+    if (name === 'measureCell') return changes.measureCell?.(input as Order, call) ?? good;
+    if (name === 'saveCell') return changes.saveCell?.(call) ?? { saved: true };
+    throw new Error(`Unexpected step ${name}.`);
+  };
+  const run = runScripted(measure as never, { runId: 'r1', measureDeadlineMs: 0 }, script);
+  const of = (name: string) =>
+    run.calls
+      .filter((call) => call.name === name)
+      .map((call) => call.input as Order & { cell: { level: number; gaveUpReason: string | null } });
+  return { ...run, result: run.result as Measured, measured: of('measureCell'), saved: of('saveCell') };
+}
+
+describe('measure', () => {
+  it('measures each cell once, by two shards from concurrency 2 on, and saves each once', () => {
+    const { measured, saved, result } = check();
+    expect(measured.map(({ order, shard }) => `${order.level}/${shard}`).sort()).toEqual([
+      '1/0',
+      '2/0',
+      '2/1',
+      '4/0',
+      '4/1',
+    ]);
+    expect(saved.map(({ cell }) => cell.level).sort()).toEqual([1, 2, 4]);
+    expect(result).toEqual({ cells: 3, canceled: false, aborted: false, stoppedBy: null, succeeded: 50 });
+  });
+
+  it('saves a wave beside the next one and not before it', () => {
+    const names = check().calls.map((call) => call.name);
+    const firstSave = names.indexOf('saveCell');
+    expect(names.slice(0, firstSave).filter((name) => name === 'measureCell').length).toBeGreaterThan(1);
+  });
+
+  it('measures a repeat anew as a whole when a shard is late, and gives it up with its reason after three attempts', () => {
+    const once = check({
+      measureCell: (input) =>
+        input.order.level === 2 && input.shard === 1 && input.order.attempt === 1
+          ? { ...good, status: 'late', startedAtMs: null }
+          : good,
+    });
+    expect(
+      once.measured
+        .filter(({ order }) => order.level === 2)
+        .map(({ order, shard }) => `${order.attempt}/${shard}`),
+    ).toEqual(['1/0', '1/1', '2/0', '2/1']);
+    expect(once.result.cells).toBe(3);
+
+    const never = check({
+      measureCell: (input) =>
+        input.order.level === 2 ? { ...good, status: 'busy', startedAtMs: null } : good,
+    });
+    expect(never.measured.filter(({ order }) => order.level === 2)).toHaveLength(6);
+    expect(never.saved.find(({ cell }) => cell.level === 2)?.cell.gaveUpReason).toContain(
+      'MAX_CONNECTIONS_PER_INSTANCE',
+    );
+    expect(never.result.cells).toBe(2);
+  });
+
+  it('measures anew what began more than a second apart: those shards did not load the endpoint together', () => {
+    const { measured } = check({
+      measureCell: (input) =>
+        input.order.level === 4 && input.order.attempt === 1
+          ? { ...good, startedAtMs: 1_000 + 2_000 * input.shard }
+          : good,
+    });
+    expect(measured.filter(({ order }) => order.level === 4)).toHaveLength(4);
+  });
+
+  it('tries a save that fails again beside later waves and at the end, and loses no measurement for it', () => {
+    const { result, saved } = check({ saveCell: (call) => ({ saved: call > 2 }) });
+    expect(result).toMatchObject({ cells: 3, stoppedBy: null });
+    expect(saved).toHaveLength(5);
+    const never = check({ saveCell: () => ({ saved: false }) });
+    expect(never.result.cells).toBe(3);
+    expect(never.saved.length).toBeLessThanOrEqual(15);
+  });
+
+  it('stops at a cancel and drops the cell that was cut off', () => {
+    const { result, saved } = check({
+      measureCell: (_, call) => (call > 2 ? { ...good, status: 'canceled' } : good),
+    });
+    expect(result.canceled).toBe(true);
+    expect(saved.length).toBe(result.cells);
+    expect(result.cells).toBeLessThan(3);
+  });
+
+  it('stops where the credential is refused', () => {
+    const { result } = check({ measureCell: () => ({ ...good, failed: 10, aborted: true }) });
+    expect(result).toMatchObject({ aborted: true, cells: 1, succeeded: expect.any(Number) });
+    expect(result.stoppedBy).toContain('credential');
+  });
+
+  it('starts its history anew after a hundred measurements, with what is known and not yet saved', () => {
+    const { continuedAsNew } = check({
+      plan: {
+        concurrency: { levels: Array.from({ length: 64 }, (_, index) => index + 1) },
+        repeats: 3,
+        maxCells: 1_000,
+      },
+    });
+    const carried = continuedAsNew as { outcomes: unknown[]; unsaved: unknown[] };
+    expect(carried.outcomes).toHaveLength(100);
+    expect(carried.unsaved).toHaveLength(1);
+  });
+});
