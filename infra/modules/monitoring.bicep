@@ -1,0 +1,51 @@
+// Logs and metrics. Only an identity may send them: a connection string alone opens nothing.
+param suffix string
+param location string
+param tags object
+
+@description('Object id of the app\'s identity.')
+param appPrincipalId string
+
+// Monitoring Metrics Publisher
+var publisherRoleId = '3913510d-42f4-4e42-8a64-420c390055eb'
+
+resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+  name: 'log-${suffix}'
+  location: location
+  tags: tags
+  properties: {
+    sku: {
+      name: 'PerGB2018'
+    }
+    retentionInDays: 30
+    // A bound on the bill: past it, a day's logs are dropped and measuring goes on.
+    workspaceCapping: {
+      dailyQuotaGb: 1
+    }
+  }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-${suffix}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: logs.id
+    DisableLocalAuth: true
+  }
+}
+
+resource publisherGrant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(insights.id, appPrincipalId, publisherRoleId)
+  scope: insights
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisherRoleId)
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    description: 'Without local authentication, sending logs and metrics takes this role.'
+  }
+}
+
+output connectionString string = insights.properties.ConnectionString
