@@ -12,11 +12,13 @@ import type { RunningShard } from '../load/shard-runner.ts';
 import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services, ShardGroup, ShardRow } from '../services.ts';
 import { readRun, renewLease } from './run-step.ts';
-import { clientTimeoutMs, readScoringTarget } from './target.ts';
+import { clientTimeoutMs, readScoringTarget, type ScoringTarget } from './target.ts';
 import { requestIdPrefix } from './warm-up.ts';
 
 /** A shard that finds no room for its connections gives up so soon, because its siblings wait for it. */
 const ADMISSION_WAIT_MS = 2_000;
+/** How long a thread and its connections may take to get ready; past it the shard arrives all the same. */
+const READY_WAIT_MS = 20_000;
 /** Activities of one wave may be dispatched this far apart, and no further. */
 const RENDEZVOUS_MS = 60_000;
 const RENDEZVOUS_POLL_MS = 200;
@@ -66,19 +68,20 @@ async function measureShard(
   const connections = shardConnections(order.level, shard);
   const free = await services.connections.admit(connections, ADMISSION_WAIT_MS);
   if (free === null) return { ...NOTHING, status: 'busy' };
+  let running: RunningShard | null = null;
   try {
     if (shard === 0) await announce(services, run, order);
     const target = await readScoringTarget(services, run);
-    const startAtMs = await meet(
-      services,
-      { runId, cellKey: cellKey(order), attempt: order.attempt },
-      shard,
-      order,
-    );
+    running = services.loadEngine.startShard(shardOrder(run, order, shard, target));
+    // Who arrives can begin at any moment: its thread runs and its connections are open.
+    await Promise.race([running.ready, delay(READY_WAIT_MS)]);
+    const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
+    const startAtMs = await meet(services, group, shard, order);
     if (startAtMs === 'late' || startAtMs === 'canceled') return { ...NOTHING, status: startAtMs };
-    const running = services.loadEngine.startShard(shardOrder(run, order, shard, target, startAtMs));
+    running.startAt(startAtMs);
     return await loadUntilDone(services, run, order, shard, running);
   } finally {
+    running?.cancel();
     free();
   }
 }
@@ -228,13 +231,7 @@ function mustStop(run: RunRecord): boolean {
   return run.cancelRequestedAtMs !== null || run.state === 'releasing' || isFinal(run.state);
 }
 
-function shardOrder(
-  run: RunRecord,
-  order: CellOrder,
-  shard: number,
-  target: Awaited<ReturnType<typeof readScoringTarget>>,
-  startAtMs: number,
-): ShardOrder {
+function shardOrder(run: RunRecord, order: CellOrder, shard: number, target: ScoringTarget): ShardOrder {
   const workload = run.spec.workloads[order.workload];
   const { warmUp } = run;
   if (workload === undefined || warmUp === null)
@@ -265,6 +262,6 @@ function shardOrder(
             maxSeconds: order.maxSeconds,
           },
     requestTimeoutMs: clientTimeoutMs(run),
-    startAtMs,
+    startAtMs: 'when-told',
   };
 }

@@ -36,8 +36,11 @@ export interface ShardOrder {
   readonly load: SteadyLoad | BurstLoad | CountLoad;
   /** Longer than the endpoint's own timeout, so that an abandoned request never keeps the GPU busy unseen. */
   readonly requestTimeoutMs: number;
-  /** Epoch milliseconds at which all shards of the repeat begin to send; null begins at once. */
-  readonly startAtMs: number | null;
+  /**
+   * Epoch milliseconds at which to begin to send; null begins at once. `when-told` gets everything ready (thread,
+   * connections, first bodies), says so, and waits: that is how shards of a repeat begin together.
+   */
+  readonly startAtMs: number | 'when-told' | null;
 }
 
 /** Closed loop: every connection sends its next request when its last one is answered. */
@@ -114,5 +117,6 @@ export interface WindowFold {
   readonly requests: number;
   /** Streamed: tokens whose chunk arrived inside. Otherwise each answer's tokens, pro rata of its overlap. */
   readonly outputTokens: number;
+  /** Each answer's prompt tokens, pro rata of its overlap; the length asked for where the server tells no usage. */
   readonly promptTokens: number;
 }

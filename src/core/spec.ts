@@ -305,15 +305,10 @@ const existingSpec = z.strictObject(
   specRule,
 );
 
-export type ManagedTarget = z.output<typeof managedTarget>;
-export type ExistingTarget = z.output<typeof existingTarget>;
 export type ManagedSpec = z.output<typeof managedSpec>;
 export type ExistingSpec = z.output<typeof existingSpec>;
 export type BenchmarkSpec = ManagedSpec | ExistingSpec;
 export type RampRange = z.output<typeof ramp>;
-
-/** The schema that describes both kinds of spec, for the published contract. */
-export const specSchemas = { managed: managedSpec, existing: existingSpec, target } as const;
 
 /** The spec with every default filled in, or every fault of the input at once, each with its path. */
 export function parseSpec(input: unknown): Parsed<BenchmarkSpec> {

@@ -1,0 +1,25 @@
+/**
+ * The one clock of the load engine and the one place where it meets the wall clock. Everything measured is on the
+ * monotonic clock (the same as process.hrtime, in milliseconds): a wall clock may be set back in the middle of a run.
+ */
+
+/** performance.now() counts from the start of the process; this is what process.hrtime had counted by then. */
+const PROCESS_START_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** Milliseconds on the monotonic clock, with fractions; comparable between the threads of this machine. */
+export function monotonicMs(): number {
+  return PROCESS_START_MS + performance.now();
+}
+
+/**
+ * The monotonic time of a moment told in epoch milliseconds. The offset is taken anew at each call and not from
+ * performance.timeOrigin, which keeps the wall clock's error of the day the process started.
+ */
+export function epochToMonotonicMs(epochMs: number): number {
+  return monotonicMs() + (epochMs - Date.now());
+}
+
+/** The epoch milliseconds of a moment on the monotonic clock. */
+export function monotonicToEpochMs(ms: number): number {
+  return Date.now() + (ms - monotonicMs());
+}

@@ -1,0 +1,217 @@
+/**
+ * The fold of a shard: takes each sample as it comes and keeps counts and histograms only, so that a cell of ten
+ * thousand requests takes the memory of a cell of ten. Two folds are kept at once, of everything and of the window,
+ * because whether the window counts is known only at the end.
+ */
+import type { RequestFailure } from '../core/failure.ts';
+import { DurationHistogram } from '../core/histogram.ts';
+import type { Sample, TokenSource, TtftReason } from '../core/sample.ts';
+import type { ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
+import { monotonicToEpochMs } from './clock.ts';
+import { InFlightGauge } from './in-flight-gauge.ts';
+import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
+
+export class ShardFold {
+  readonly #order: ShardOrder;
+  readonly #gauge = new InFlightGauge();
+  readonly #whole = new Timings();
+  readonly #inside = new Timings();
+  readonly #failures = new Map<RequestFailure, number>();
+  readonly #failureExamples = new Map<RequestFailure, string>();
+  readonly #failedStatusCodes = new Map<string, number>();
+  readonly #sources = new Set<TokenSource>();
+  readonly #wholeTokens = { output: 0, prompt: 0 };
+  readonly #windowTokens = { byArrival: 0, proRata: 0, prompt: 0 };
+  #window: Span | null = null;
+  #windowGauge: { readonly opened: number; closed: number | null } | null = null;
+  #succeeded = 0;
+  #succeededInside = 0;
+  #streamed = 0;
+  #bufferedVotes = 0;
+  #streamedVotes = 0;
+  #lengthAsAsked = 0;
+  #firstSentMs: number | null = null;
+  #lastAnswerMs: number | null = null;
+  retries = 0;
+
+  constructor(order: ShardOrder) {
+    this.#order = order;
+  }
+
+  /** A request was sent. A request that waits for its next attempt is not in flight. */
+  enter(nowMs: number): void {
+    this.#firstSentMs ??= nowMs;
+    this.#gauge.enter(nowMs);
+  }
+
+  /** It was answered, or failed. */
+  leave(nowMs: number): void {
+    this.#gauge.leave(nowMs);
+    this.#lastAnswerMs = nowMs;
+  }
+
+  openWindow(nowMs: number): void {
+    this.#window = { beginMs: nowMs, endMs: null };
+    this.#windowGauge = { opened: this.#gauge.integral(nowMs), closed: null };
+  }
+
+  /** Ends the window, once; without one, nothing happens. */
+  closeWindow(nowMs: number): void {
+    if (this.#window === null || this.#windowGauge === null || this.#window.endMs !== null) return;
+    this.#window = { ...this.#window, endMs: Math.max(nowMs, this.#window.beginMs) };
+    this.#windowGauge.closed = this.#gauge.integral(nowMs);
+  }
+
+  get hasWindow(): boolean {
+    return this.#window !== null;
+  }
+
+  get succeeded(): number {
+    return this.#succeeded;
+  }
+
+  /** Good answers that ended inside the window. */
+  get succeededInside(): number {
+    return this.#succeededInside;
+  }
+
+  get failed(): number {
+    let failed = 0;
+    for (const count of this.#failures.values()) failed += count;
+    return failed;
+  }
+
+  /** Takes the last attempt of a request that has ended. One that was canceled was not attempted. */
+  add(sample: Sample): void {
+    if (sample.failure === 'canceled') return;
+    if (sample.failure === null) this.#addSuccess(sample);
+    else this.#addFailure(sample.failure, sample);
+  }
+
+  #addFailure(failure: RequestFailure, sample: Sample): void {
+    count(this.#failures, failure);
+    count(this.#failedStatusCodes, sample.status === null ? 'none' : String(sample.status));
+    if (!this.#failureExamples.has(failure)) this.#failureExamples.set(failure, sample.failureDetail ?? '');
+  }
+
+  #addSuccess(sample: Sample): void {
+    const { workload } = this.#order;
+    const promptTokens = sample.promptTokens ?? workload.promptTokens;
+    this.#succeeded += 1;
+    this.#sources.add(sample.tokenSource);
+    if (sample.ttftMs !== null) this.#streamed += 1;
+    const buffered = isBuffered(sample);
+    if (buffered === true) this.#bufferedVotes += 1;
+    if (buffered === false) this.#streamedVotes += 1;
+    if (sample.outputTokens === workload.outputTokens) this.#lengthAsAsked += 1;
+    this.#wholeTokens.output += sample.outputTokens;
+    this.#wholeTokens.prompt += promptTokens;
+    this.#whole.record(sample);
+    if (this.#window === null) return;
+    const share = shareInside(sample, this.#window);
+    this.#windowTokens.proRata += sample.outputTokens * share;
+    this.#windowTokens.byArrival += tokensByArrival(sample, this.#window) ?? sample.outputTokens * share;
+    this.#windowTokens.prompt += promptTokens * share;
+    if (isInside(sample.sentMs + sample.e2eMs, this.#window)) this.#succeededInside += 1;
+    // Sent inside, ended whenever: leaving out what ends late would keep only the fast ones.
+    if (isInside(sample.sentMs, this.#window)) this.#inside.record(sample);
+  }
+
+  /** `noSteady` is the reason told where no window with enough answers was reached. */
+  summarize(
+    nowMs: number,
+    noSteady: string,
+    minRequests: number,
+    abortedBy: RequestFailure | null,
+  ): ShardSummary {
+    this.closeWindow(nowMs);
+    const startedMs = this.#firstSentMs ?? nowMs;
+    const endedMs = this.#lastAnswerMs ?? startedMs;
+    const steady = this.#succeededInside >= minRequests ? this.#foldWindow() : null;
+    const timings = steady === null ? this.#whole : this.#inside;
+    const ttftReason = this.#reasonWithoutTtft();
+    const none = new DurationHistogram();
+    return {
+      connections: this.#order.connections,
+      startedAtMs: monotonicToEpochMs(startedMs),
+      endedAtMs: monotonicToEpochMs(endedMs),
+      attempted: this.#succeeded + this.failed,
+      succeeded: this.#succeeded,
+      failures: Object.fromEntries(this.#failures),
+      failedStatusCodes: Object.fromEntries(this.#failedStatusCodes),
+      failureExamples: Object.fromEntries(this.#failureExamples),
+      retries: this.retries,
+      whole: {
+        seconds: (endedMs - startedMs) / 1000,
+        requests: this.#succeeded,
+        outputTokens: this.#wholeTokens.output,
+        promptTokens: this.#wholeTokens.prompt,
+      },
+      steady,
+      steadyReason: steady === null ? noSteady : null,
+      meanInFlight:
+        steady === null ? this.#gauge.mean(startedMs, endedMs) : this.#meanInWindow(steady.seconds),
+      maxInFlight: this.#gauge.highest,
+      e2e: timings.e2e.toJSON(),
+      ttft: (ttftReason === null ? timings.ttft : none).toJSON(),
+      ttftReason,
+      tpot: (ttftReason === null ? timings.tpot : none).toJSON(),
+      ntpot: timings.ntpot.toJSON(),
+      gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
+      tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
+      outputLengthAsAsked: this.#lengthAsAsked,
+      abortedBy,
+    };
+  }
+
+  #foldWindow(): WindowFold | null {
+    if (this.#window === null || this.#window.endMs === null) return null;
+    const seconds = (this.#window.endMs - this.#window.beginMs) / 1000;
+    if (seconds <= 0) return null;
+    return {
+      seconds,
+      requests: this.#succeededInside,
+      // The times of a stream that was held back say nothing about when its tokens were made.
+      outputTokens: this.#isBufferedShard() ? this.#windowTokens.proRata : this.#windowTokens.byArrival,
+      promptTokens: this.#windowTokens.prompt,
+    };
+  }
+
+  #meanInWindow(seconds: number): number {
+    return ((this.#windowGauge?.closed ?? 0) - (this.#windowGauge?.opened ?? 0)) / (seconds * 1000);
+  }
+
+  /** By the majority of the answers of which it can be told. */
+  #isBufferedShard(): boolean {
+    return this.#bufferedVotes > this.#streamedVotes;
+  }
+
+  #reasonWithoutTtft(): TtftReason | null {
+    if (this.#succeeded === 0) return 'no-output';
+    if (this.#streamed === 0) return 'not-streamed';
+    return this.#isBufferedShard() ? 'buffered' : null;
+  }
+}
+
+/** The histograms of a set of successful requests. */
+class Timings {
+  readonly e2e = new DurationHistogram();
+  readonly ttft = new DurationHistogram();
+  readonly tpot = new DurationHistogram();
+  readonly ntpot = new DurationHistogram();
+  readonly gaps = new DurationHistogram();
+
+  record(sample: Sample): void {
+    this.e2e.record(sample.e2eMs);
+    this.ntpot.record(sample.e2eMs / sample.outputTokens);
+    if (sample.ttftMs === null) return;
+    this.ttft.record(sample.ttftMs);
+    if (sample.outputTokens >= 2)
+      this.tpot.record((sample.e2eMs - sample.ttftMs) / (sample.outputTokens - 1));
+    for (const gapMs of sample.gapsMs) this.gaps.record(gapMs);
+  }
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,184 @@
+/**
+ * Finding out how an endpoint can be asked, before anything is measured: which route answers, whether it streams, and
+ * how many characters make a token there. Runs in the main thread; nothing of it is a measurement.
+ */
+import { REQUEST_FAILURES, type RequestFailure } from '../core/failure.ts';
+import { buildPrompt } from '../core/prompt.ts';
+import type { Sample } from '../core/sample.ts';
+import type { Route } from '../core/shard.ts';
+import { monotonicMs } from './clock.ts';
+import { buildSharedConnector, Connection } from './connection.ts';
+import { PAYLOAD_FAMILIES } from './payload-family.ts';
+import { prepareTarget, sendRequest, type TargetOrder } from './request.ts';
+
+/** English in the usual vocabularies, where the server does not tell. */
+const DEFAULT_CHARACTERS_PER_TOKEN = 4;
+/** Two lengths far enough apart for a slope, short enough for any context window. */
+const SHORT_PROMPT_TOKENS = 64;
+const LONG_PROMPT_TOKENS = 512;
+/** What no vocabulary reaches on English; a usage that says so counts something else. */
+const LEAST_CHARACTERS_PER_TOKEN = 1;
+const MOST_CHARACTERS_PER_TOKEN = 12;
+
+/**
+ * Failures that say something about the moment or the caller and nothing about the route: the next route would meet
+ * them too. The caller tries again or gives up.
+ */
+const NOT_ABOUT_THE_ROUTE: ReadonlySet<RequestFailure> = new Set([
+  'throttle-queue',
+  'throttle-rate',
+  'deadline-server',
+  'gateway',
+  'server-error',
+  'auth',
+  'connect',
+  'dns',
+  'tls',
+  'reset',
+  'client-timeout',
+]);
+
+/** Sends one request on a connection of its own and waits for its answer. `index` makes its id and nothing else. */
+export async function sendOnce(
+  order: TargetOrder,
+  outputTokens: number,
+  prompt: string,
+  index: number,
+): Promise<Sample> {
+  const target = prepareTarget(order, outputTokens);
+  const connection = new Connection(new URL(order.route.url), buildSharedConnector(order.requestTimeoutMs));
+  try {
+    await connection.open();
+    const body = target.writeBody(prompt);
+    return (await sendRequest(connection, target, { index, body, scheduledMs: monotonicMs() }).answer).sample;
+  } finally {
+    await connection.close();
+  }
+}
+
+export interface ProbeOrder {
+  readonly scoringUri: string;
+  readonly authorization: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly api: 'auto' | Route['api'];
+  readonly outputTokens: number;
+  readonly requestTimeoutMs: number;
+  readonly requestIdPrefix: string;
+  readonly seed: number;
+}
+
+export type ProbeResult =
+  | {
+      readonly ok: true;
+      readonly route: Route;
+      /** Requests that were sent. */
+      readonly requests: number;
+      readonly samples: readonly Sample[];
+      readonly charactersPerToken: number;
+      readonly templateTokens: number;
+      /** False where the server tells no usage: then 4 characters a token and no template are assumed. */
+      readonly calibrated: boolean;
+    }
+  | {
+      readonly ok: false;
+      readonly failure: RequestFailure;
+      readonly message: string;
+      readonly samples: readonly Sample[];
+    };
+
+/**
+ * The first route that gives a good answer: the chat completions of the engine streamed, then whole, then `/score`.
+ * A route whose stream turns out to be held back is still that route; its TTFT is nulled where it is measured.
+ */
+export async function probeRoute(order: ProbeOrder): Promise<ProbeResult> {
+  const samples: Sample[] = [];
+  const ask = async (route: Route, promptTokens: number): Promise<Probe> => {
+    const prompt = { promptTokens, charactersPerToken: DEFAULT_CHARACTERS_PER_TOKEN, templateTokens: 0 };
+    const text = buildPrompt(prompt, order.seed, samples.length);
+    const target = { ...order, route, charactersPerToken: DEFAULT_CHARACTERS_PER_TOKEN };
+    const sample = await sendOnce(target, order.outputTokens, text, samples.length);
+    samples.push(sample);
+    return { route, sample, characters: text.length };
+  };
+  const refused: Probe[] = [];
+  for (const route of listRoutes(order.scoringUri, order.api)) {
+    // Where there is no such address with a stream, there is none without.
+    if (refused.some((probe) => probe.route.url === route.url && probe.sample.status === 404)) continue;
+    const short = await ask(route, SHORT_PROMPT_TOKENS);
+    const long = short.sample.failure === null ? await ask(route, LONG_PROMPT_TOKENS) : null;
+    const failed = [short, long].find((probe) => isAboutMoment(probe?.sample.failure ?? null));
+    if (failed) return refuse([failed], samples);
+    if (long !== null)
+      return { ok: true, route, requests: samples.length, samples, ...calibrate(short, long) };
+    refused.push(short);
+  }
+  return refuse(refused, samples);
+}
+
+interface Probe {
+  readonly route: Route;
+  readonly sample: Sample;
+  readonly characters: number;
+}
+
+function isAboutMoment(failure: RequestFailure | null): boolean {
+  return failure !== null && NOT_ABOUT_THE_ROUTE.has(failure);
+}
+
+function refuse(refused: readonly Probe[], samples: readonly Sample[]): ProbeResult {
+  const told = refused.map(({ route, sample }) => {
+    const failure = sample.failure ?? 'empty-output';
+    const way = `${new URL(route.url).pathname}${route.stream ? ' with a stream' : ''}`;
+    return `${way}: ${REQUEST_FAILURES[failure]} (${sample.failureDetail ?? 'no words'})`;
+  });
+  const failure = refused.at(-1)?.sample.failure ?? 'bad-request';
+  return { ok: false, failure, message: `The endpoint gave no usable answer. ${told.join(' ')}`, samples };
+}
+
+/** The routes to try, in order. */
+function listRoutes(scoringUri: string, api: ProbeOrder['api']): Route[] {
+  const apis: readonly Route['api'][] = api === 'auto' ? ['openai-chat', 'score'] : [api];
+  return apis.flatMap((one) => {
+    const url = routeUrl(scoringUri, one);
+    const whole: Route = { api: one, url, stream: false };
+    return PAYLOAD_FAMILIES[one].streaming === null ? [whole] : [{ ...whole, stream: true }, whole];
+  });
+}
+
+/**
+ * The address of a family at an endpoint: its path in place of the path of any family that the scoring URI ends
+ * with, or after an address without a path. Any other path is the user's own and is used as it is.
+ */
+function routeUrl(scoringUri: string, api: Route['api']): string {
+  const url = new URL(scoringUri);
+  const known = Object.values(PAYLOAD_FAMILIES).find((family) => url.pathname.endsWith(family.path));
+  if (known !== undefined)
+    url.pathname = url.pathname.slice(0, -known.path.length) + PAYLOAD_FAMILIES[api].path;
+  else if (url.pathname === '/') url.pathname = PAYLOAD_FAMILIES[api].path;
+  return url.href;
+}
+
+/**
+ * `prompt tokens = template tokens + characters / characters per token`, solved from two prompts. Without a usage in
+ * both, or with one that no vocabulary explains, the usual values.
+ */
+function calibrate(
+  short: Probe,
+  long: Probe,
+): { charactersPerToken: number; templateTokens: number; calibrated: boolean } {
+  const fewer = short.sample.promptTokens;
+  const more = long.sample.promptTokens;
+  const uncalibrated = {
+    charactersPerToken: DEFAULT_CHARACTERS_PER_TOKEN,
+    templateTokens: 0,
+    calibrated: false,
+  };
+  if (fewer === null || more === null) return uncalibrated;
+  // Of equal counts infinite, of falling ones negative: both are outside of what is believed.
+  const charactersPerToken = (long.characters - short.characters) / (more - fewer);
+  if (charactersPerToken < LEAST_CHARACTERS_PER_TOKEN || charactersPerToken > MOST_CHARACTERS_PER_TOKEN) {
+    return uncalibrated;
+  }
+  const templateTokens = Math.max(0, fewer - short.characters / charactersPerToken);
+  return { charactersPerToken, templateTokens, calibrated: true };
+}

@@ -1,0 +1,95 @@
+/**
+ * Runs a shard in a thread of its own, so that nothing the host does (history, tables, other activities) stands
+ * between a byte and its stamp.
+ */
+import { Worker } from 'node:worker_threads';
+import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import { shortenWords } from './classify.ts';
+import type { FromWorker, ToWorker } from './worker.ts';
+
+export interface RunningShard {
+  /** For an order that waits to be told: resolves when it can begin at any moment, or has ended without. */
+  readonly ready: Promise<void>;
+  /** When to begin, for an order that waits to be told. */
+  startAt(epochMs: number): void;
+  /**
+   * Resolves when the shard has what it needs (steady: its minimum of answers inside the window; burst and count:
+   * all answered), when its time is over, or when it ended otherwise. A steady shard goes on loading until stopped.
+   */
+  readonly satisfied: Promise<void>;
+  readonly progress: () => { readonly completed: number; readonly failed: number };
+  /** No new request after this epoch time. A steady shard that is never told stops after its maxSeconds. */
+  stopAt(epochMs: number): void;
+  /** Abandons everything in flight; the summary tells what was measured until then. */
+  cancel(): void;
+  /** Rejects, with a sentence, only where the thread itself broke. */
+  readonly summary: Promise<ShardSummary>;
+  /** Node's number of the thread, null before it runs. */
+  readonly threadId: () => number | null;
+}
+
+export function startShard(order: ShardOrder): RunningShard {
+  const worker = new Worker(
+    new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
+    { workerData: order, name: 'load' },
+  );
+  const state = { completed: 0, failed: 0, threadId: null as number | null };
+  const ready = Promise.withResolvers<void>();
+  const satisfied = Promise.withResolvers<void>();
+  const tell = (message: ToWorker) => worker.postMessage(message);
+  const summary = awaitSummary(worker, order, state, { ready: ready.resolve, satisfied: satisfied.resolve });
+  // Whoever awaits `summary` is told; nobody has to await it at once.
+  summary
+    .catch(() => {})
+    .finally(() => {
+      ready.resolve();
+      satisfied.resolve();
+    });
+  return {
+    ready: ready.promise,
+    startAt: (epochMs) => tell({ kind: 'start', atEpochMs: epochMs }),
+    satisfied: satisfied.promise,
+    progress: () => ({ completed: state.completed, failed: state.failed }),
+    stopAt: (epochMs) => tell({ kind: 'stop', atEpochMs: epochMs }),
+    cancel: () => tell({ kind: 'cancel' }),
+    summary,
+    threadId: () => state.threadId,
+  };
+}
+
+/** The thread ends by itself after its summary; it is terminated all the same, whatever happened. */
+async function awaitSummary(
+  worker: Worker,
+  order: ShardOrder,
+  state: { completed: number; failed: number; threadId: number | null },
+  on: { readonly ready: () => void; readonly satisfied: () => void },
+): Promise<ShardSummary> {
+  try {
+    return await new Promise<ShardSummary>((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'started') state.threadId = message.threadId;
+        else if (message.kind === 'progress')
+          Object.assign(state, { completed: message.completed, failed: message.failed });
+        else if (message.kind === 'ready') on.ready();
+        else if (message.kind === 'satisfied') on.satisfied();
+        else if (message.kind === 'summary') resolve(message.summary);
+      });
+      worker.on('error', (error) => {
+        const words = shortenWords(
+          error instanceof Error ? error.message : String(error),
+          order.authorization,
+        );
+        reject(new Error(`The load thread of a shard with ${order.connections} connections broke: ${words}`));
+      });
+      worker.on('exit', (code) => {
+        reject(
+          new Error(
+            `The load thread of a shard with ${order.connections} connections ended with code ${code} and without a summary.`,
+          ),
+        );
+      });
+    });
+  } finally {
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,21 @@
+import type { Sample } from '../../src/core/sample.ts';
+
+/** A good sample of 10 tokens in 100 ms without a stream, with changes. */
+export function sample(change: Partial<Sample>): Sample {
+  return {
+    requestId: 'r',
+    scheduledMs: 0,
+    sentMs: 0,
+    ttftMs: null,
+    ttftReason: 'not-streamed',
+    e2eMs: 100,
+    promptTokens: 10,
+    outputTokens: 10,
+    tokenSource: 'usage',
+    gapsMs: [],
+    status: 200,
+    failure: null,
+    failureDetail: null,
+    ...change,
+  };
+}

@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import type { RequestFailure } from '../../src/core/failure.ts';
+import { classifyError, classifyMaskedError, classifyStatus, shortenWords } from '../../src/load/classify.ts';
+
+const inner = (status: string, reason = '') => ({
+  'ms-azureml-model-error-statuscode': status,
+  'ms-azureml-model-error-reason': reason,
+});
+const contextWords =
+  "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.";
+
+const statuses: readonly (readonly [number, Record<string, string>, string, RequestFailure])[] = [
+  [429, {}, 'too many pending requests', 'throttle-queue'],
+  [429, {}, '{"error":{"message":"Request rate is too high"}}', 'throttle-rate'],
+  [429, { 'x-ratelimit-limit-requests': '500' }, '', 'throttle-rate'],
+  [429, {}, '', 'throttle-queue'],
+  [408, {}, '', 'deadline-server'],
+  [424, inner('400', 'bad'), '', 'bad-request'],
+  [424, inner('422'), '', 'bad-request'],
+  [424, inner('400'), contextWords, 'context-window'],
+  [424, inner('429'), 'queue is full', 'throttle-queue'],
+  [424, inner('500', 'model_error'), '', 'model-error'],
+  [424, inner('502'), '', 'model-error'],
+  [424, {}, 'no body', 'model-error'],
+  [401, {}, '', 'auth'],
+  [403, {}, '', 'auth'],
+  [400, {}, '', 'bad-request'],
+  [404, {}, '', 'bad-request'],
+  [413, {}, '', 'bad-request'],
+  [422, {}, '', 'bad-request'],
+  [400, {}, JSON.stringify({ error: { message: contextWords } }), 'context-window'],
+  [
+    400,
+    {},
+    '{"error":{"code":"content_filter","message":"triggered content management policy"}}',
+    'content-filter',
+  ],
+  [500, {}, '', 'server-error'],
+  [502, {}, '{"error":"Downstream unavailable"}', 'gateway'],
+  [503, {}, '', 'gateway'],
+  [504, {}, '', 'gateway'],
+  [302, { location: 'http://elsewhere/?token=x' }, '', 'redirect'],
+];
+
+for (const [status, headers, body, failure] of statuses) {
+  test(`${status} ${JSON.stringify(headers)} ${body.slice(0, 40)} is ${failure}`, () => {
+    expect(classifyStatus(status, headers, body).failure).toBe(failure);
+  });
+}
+
+test('a model error names the inner status and its reason', () => {
+  expect(classifyStatus(424, inner('500', 'CUDA out of memory'), '').words).toBe(
+    '424: inner 500: CUDA out of memory',
+  );
+});
+
+test('the target of a redirect is told without its query', () => {
+  expect(classifyStatus(302, { location: 'https://login.example/x?code=abc#d' }, '').words).toBe(
+    '302 to https://login.example/x',
+  );
+});
+
+const errors: readonly (readonly [string, string, boolean, RequestFailure])[] = [
+  ['ENOTFOUND', '', false, 'dns'],
+  ['EAI_AGAIN', '', false, 'dns'],
+  ['ECONNREFUSED', '', false, 'connect'],
+  ['UND_ERR_CONNECT_TIMEOUT', '', false, 'connect'],
+  [
+    'ECONNRESET',
+    'Client network socket disconnected before secure TLS connection was established',
+    false,
+    'tls',
+  ],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', '', false, 'tls'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', '', false, 'tls'],
+  ['ECONNRESET', '', true, 'reset'],
+  ['UND_ERR_SOCKET', 'other side closed', true, 'reset'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', '', true, 'reset'],
+  ['HPE_INVALID_EOF_STATE', '', true, 'reset'],
+  ['HPE_INVALID_CONSTANT', '', true, 'malformed-answer'],
+  ['UND_ERR_RES_EXCEEDED_MAX_SIZE', '', true, 'oversized'],
+];
+
+for (const [code, message, started, failure] of errors) {
+  test(`${code} ${started ? 'after' : 'before'} the request was sent is ${failure}`, () => {
+    expect(classifyError(Object.assign(new Error(message), { code }), started).failure).toBe(failure);
+  });
+}
+
+test('an error inside a 200 keeps its words, however they are wrapped', () => {
+  expect(classifyMaskedError({ status_code: 500, body: 'engine died' })).toEqual({
+    failure: 'masked-error',
+    words: 'engine died',
+  });
+  expect(classifyMaskedError({ error: { message: 'boom' } })).toEqual({
+    failure: 'masked-error',
+    words: 'boom',
+  });
+  expect(classifyMaskedError('plain').words).toBe('plain');
+  expect(classifyMaskedError({ code: 7 }).words).toBe('{"code":7}');
+});
+
+test('words are shortened to 300 characters, on one line, without the secret', () => {
+  const secret = 'abcdefghijklmnop';
+  const words = `bad key ${secret}\r\n\u0007\u001b[31m and Bearer ${secret} ${'x'.repeat(500)}`;
+  const short = shortenWords(words, `Bearer ${secret}`);
+  expect(short).toMatch(/^bad key \(authorization\) \[31m and \(authorization\) x+…$/);
+  expect(short).toHaveLength(300);
+  // A secret that would be cut in two is not told by half.
+  expect(shortenWords(`${'x'.repeat(295)}${secret}`, secret)).not.toContain('abc');
+});

@@ -1,0 +1,162 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { DurationHistogram } from '../../src/core/histogram.ts';
+import type { ShardOrder } from '../../src/core/shard.ts';
+import { ShardFold } from '../../src/load/fold.ts';
+import { sample } from './a-sample.ts';
+import { shardOrder } from './fake-endpoint.ts';
+
+const order = (outputTokens: number): ShardOrder =>
+  shardOrder('http://127.0.0.1:1', { workload: { promptTokens: 64, outputTokens } });
+
+test('tokens and requests of the window are those that lie in it; percentiles are of what was sent in it', () => {
+  const fold = new ShardFold(order(10));
+  // One worker, back to back: requests of 100 ms each at 1000, 1100, ... 1900; window from 1200 to 1750.
+  for (let index = 0; index < 10; index += 1) {
+    const sentMs = 1_000 + index * 100;
+    fold.enter(sentMs);
+    if (index === 7) fold.closeWindow(1_750);
+    fold.leave(sentMs + 100);
+    fold.add(sample({ sentMs, e2eMs: 100 }));
+    if (index === 1) fold.openWindow(1_200);
+  }
+  const summary = fold.summarize(2_000, 'no', 5, null);
+  expect(summary.steady).toMatchObject({ seconds: 0.55, requests: 5 });
+  // Five and a half requests of ten tokens lie inside: 100 tokens/s, the true rate.
+  expect(summary.steady?.outputTokens).toBeCloseTo(55);
+  expect(summary.steady?.promptTokens).toBeCloseTo(55);
+  expect(summary.whole).toMatchObject({ seconds: 1, requests: 10, outputTokens: 100, promptTokens: 100 });
+  expect(summary.meanInFlight).toBeCloseTo(1);
+  // Sent at 1200 is at the edge and outside; 1300 to 1900 are inside in this record.
+  expect(DurationHistogram.parse(summary.e2e).count).toBe(5);
+});
+
+test('without enough answers inside, there is no window, its reason is told, and percentiles are of everything', () => {
+  const fold = new ShardFold(order(10));
+  fold.enter(0);
+  fold.leave(100);
+  fold.add(sample({}));
+  const summary = fold.summarize(200, 'too few', 1, null);
+  expect(summary.steady).toBeNull();
+  expect(summary.steadyReason).toBe('too few');
+  expect(DurationHistogram.parse(summary.e2e).count).toBe(1);
+});
+
+test('a failure is a count and an example, and never a latency or a token', () => {
+  const fold = new ShardFold(order(10));
+  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'full', status: 429, e2eMs: 1 }));
+  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'later', status: 429, e2eMs: 1 }));
+  fold.add(sample({ failure: 'reset', failureDetail: 'gone', status: null, e2eMs: 1 }));
+  fold.add(sample({ failure: 'canceled' }));
+  const summary = fold.summarize(0, 'no', 1, null);
+  expect(summary).toMatchObject({
+    attempted: 3,
+    succeeded: 0,
+    failures: { 'throttle-queue': 2, reset: 1 },
+    failedStatusCodes: { '429': 2, none: 1 },
+    failureExamples: { 'throttle-queue': 'full', reset: 'gone' },
+    whole: { seconds: 0, requests: 0, outputTokens: 0, promptTokens: 0 },
+    ttftReason: 'no-output',
+    tokenSource: null,
+    meanInFlight: 0,
+  });
+  expect(DurationHistogram.parse(summary.e2e).count).toBe(0);
+});
+
+const streamed = (gapMs: number) =>
+  sample({
+    ttftMs: 100,
+    ttftReason: null,
+    gapsMs: Array(39).fill(gapMs),
+    e2eMs: 100 + 39 * gapMs,
+    outputTokens: 40,
+  });
+
+test('TTFT, TPOT and gaps of a stream', () => {
+  const fold = new ShardFold(order(40));
+  fold.add(streamed(20));
+  const summary = fold.summarize(0, 'no', 1, null);
+  const mean = (key: 'ttft' | 'tpot' | 'gaps' | 'e2e' | 'ntpot') =>
+    DurationHistogram.parse(summary[key]).meanMs;
+  expect(summary.ttftReason).toBeNull();
+  expect([mean('ttft'), mean('tpot'), mean('gaps'), mean('e2e')]).toEqual([100, 20, 20, 880]);
+  expect(mean('ntpot')).toBeCloseTo(22);
+  expect(DurationHistogram.parse(summary.gaps).count).toBe(39);
+  expect(summary.outputLengthAsAsked).toBe(1);
+});
+
+test('when most streams were held back, there is no TTFT, no TPOT and no gap, and the reason is told', () => {
+  const fold = new ShardFold(order(40));
+  for (const gapMs of [20, 0, 0]) fold.add(streamed(gapMs));
+  const summary = fold.summarize(0, 'no', 1, null);
+  expect(summary.ttftReason).toBe('buffered');
+  for (const key of ['ttft', 'tpot', 'gaps'] as const)
+    expect(DurationHistogram.parse(summary[key]).count).toBe(0);
+  expect(DurationHistogram.parse(summary.e2e).count).toBe(3);
+});
+
+test('when only a few were held back, the stream is real', () => {
+  const fold = new ShardFold(order(40));
+  for (const gapMs of [20, 20, 0]) fold.add(streamed(gapMs));
+  expect(fold.summarize(0, 'no', 1, null).ttftReason).toBeNull();
+});
+
+test('tokens of streams that were held back are spread over their time', () => {
+  const fold = new ShardFold(order(40));
+  fold.openWindow(0);
+  fold.closeWindow(500);
+  // All content at 1000 ms: by arrival nothing is inside, by time half of it.
+  fold.add(
+    sample({
+      sentMs: 0,
+      ttftMs: 1_000,
+      ttftReason: null,
+      gapsMs: Array(39).fill(0),
+      e2eMs: 1_000,
+      outputTokens: 40,
+    }),
+  );
+  expect(fold.summarize(1_000, 'no', 0, null).steady?.outputTokens).toBeCloseTo(20);
+});
+
+test('mixed sources of token counts are told', () => {
+  const fold = new ShardFold(order(10));
+  fold.add(sample({}));
+  fold.add(sample({ tokenSource: 'estimate' }));
+  expect(fold.summarize(0, 'no', 1, null).tokenSource).toBe('mixed');
+});
+
+test('two shards merge without loss: counts add and percentiles are of all', () => {
+  const [fast, slow] = [new ShardFold(order(10)), new ShardFold(order(10))];
+  for (let index = 0; index < 100; index += 1) {
+    fast.add(sample({ e2eMs: 100 }));
+    slow.add(sample({ e2eMs: index < 90 ? 100 : 1_000 }));
+  }
+  const merged = DurationHistogram.parse(fast.summarize(0, 'no', 1, null).e2e);
+  merged.add(DurationHistogram.parse(slow.summarize(0, 'no', 1, null).e2e));
+  expect(merged.count).toBe(200);
+  expect(merged.quantileMs(0.94)).toBeCloseTo(100, 0);
+  expect(merged.quantileMs(0.96)).toBeCloseTo(1_000, -1);
+});
+
+test('a fold keeps no sample, so its memory does not grow with the number of requests', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const fold = new ShardFold(order(40));
+  const size = () => JSON.stringify(fold.summarize(0, 'no', 1, null)).length;
+  const empty = size();
+  const kept: WeakRef<object>[] = [];
+  for (let index = 0; index < 10_000; index += 1) {
+    const one = streamed(1 + (index % 50));
+    kept.push(new WeakRef(one));
+    fold.add(one);
+  }
+  // A weak reference holds until the end of the turn.
+  await setImmediate();
+  collect();
+  expect(fold.succeeded).toBe(10_000);
+  expect(kept.filter((one) => one.deref() !== undefined).length).toBeLessThan(10);
+  expect(size()).toBeLessThan(empty + 20_000);
+});
