@@ -1,5 +1,5 @@
 // Runs on `npm install` / `npm ci`: compiles src to dist where the compiler is installed, and does nothing where
-// it is not (`npm ci --omit=dev`, as on Azure, where the deployed package already holds dist).
+// it is not (`npm ci --omit=dev`: whoever installs so has built before, or has a package that holds dist).
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

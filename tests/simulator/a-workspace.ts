@@ -1,6 +1,5 @@
 /** A simulator and a client of it: the real ARM SDK over http, and raw requests where headers matter. */
 import { AzureMachineLearningWorkspaces } from '@azure/arm-machinelearning';
-import { bearerTokenAuthenticationPolicyName } from '@azure/core-rest-pipeline';
 import { request } from 'undici';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 
@@ -105,7 +104,7 @@ export async function openWorkspace(options: Partial<SimulatorOptions> = {}): Pr
 function connect(endpoint: string): AzureMachineLearningWorkspaces {
   const credential = { getToken: async () => ({ token: 'any', expiresOnTimestamp: Date.now() + 3_600_000 }) };
   const client = new AzureMachineLearningWorkspaces(credential, SUBSCRIPTION, { endpoint, $host: endpoint });
-  client.pipeline.removePolicy({ name: bearerTokenAuthenticationPolicyName });
+  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
   client.pipeline.addPolicy(
     {
       name: 'sign on http',
