@@ -22,8 +22,9 @@ export class DurationHistogram {
   }
 
   record(ms: number): void {
-    this.#histogram.recordValue(Math.min(HIGHEST_MICROSECONDS, Math.max(0, Math.round(ms * 1000))));
-    this.#sumMs += ms;
+    const bounded = Math.min(HIGHEST_MICROSECONDS / 1000, Math.max(0, ms));
+    this.#histogram.recordValue(Math.round(bounded * 1000));
+    this.#sumMs += bounded;
   }
 
   get count(): number {

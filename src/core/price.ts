@@ -40,7 +40,12 @@ export function choosePrice(
 ): PriceQuote {
   const today = items
     .filter((item) => isNormalRow(item, sku, region) && Date.parse(item.effectiveStartDate) <= nowMs)
-    .sort((one, other) => Date.parse(other.effectiveStartDate) - Date.parse(one.effectiveStartDate));
+    // Of two rows of one day the dearer one, so that no order of the rows makes a bound too low.
+    .sort(
+      (one, other) =>
+        Date.parse(other.effectiveStartDate) - Date.parse(one.effectiveStartDate) ||
+        other.retailPrice - one.retailPrice,
+    );
   const newest = today[0];
   if (newest === undefined) {
     return { price: null, reason: `The price list has no Linux pay-as-you-go price of ${sku} in ${region}.` };

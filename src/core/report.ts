@@ -9,7 +9,7 @@ import type { RunRecord } from './run.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { Route } from './shard.ts';
 import type { Workload } from './spec.ts';
-import { addCounts, type CellSummary, mergeHistograms, oneOf } from './summary.ts';
+import { addCounts, type CellSummary, firstExamples, mergeHistograms, oneOf } from './summary.ts';
 
 /** One repeat of one cell, as the `cells` table holds it: what was measured and on what. */
 export interface CellRecord {
@@ -131,7 +131,7 @@ export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Repor
   const hourlyUsd =
     run.billing.pricePerHourUsd === null ? null : run.billing.pricePerHourUsd * run.billing.instances;
   const rows = [...byCell.values()].map((repeats) => buildRow(repeats, hourlyUsd)).sort(byWorkloadThenLevel);
-  const simulated = rows.some((row) => row.provenance.simulated);
+  const simulated = run.endpoint?.simulated === true || rows.some((row) => row.provenance.simulated);
   return {
     runId: run.id,
     createdAtMs: run.createdAtMs,
@@ -157,9 +157,7 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): Repor
     summaries.reduce((sum, summary) => sum + count(summary), 0);
   const quantiles = (name: keyof CellSummary['histograms']) =>
     quantilesOf(mergeHistograms(summaries.map((summary) => summary.histograms[name])));
-  const outputRates = summaries
-    .map((summary) => summary.rates.outputTokensPerSecond)
-    .filter((rate) => rate !== null);
+  const outputRates = ratesOf(summaries, 'outputTokensPerSecond');
   const outputTokensPerSecond = mean(outputRates);
   return {
     cellId: cellId(first.level, first.workload),
@@ -175,12 +173,10 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): Repor
       string,
       number
     >,
-    failureExamples: Object.assign({}, ...summaries.map((summary) => summary.failureExamples)),
+    failureExamples: firstExamples(summaries.map((summary) => summary.failureExamples)),
     retries: total((summary) => summary.retries),
     outputTokensPerSecond,
-    requestsPerSecond: mean(
-      summaries.map((summary) => summary.rates.requestsPerSecond).filter((rate) => rate !== null),
-    ),
+    requestsPerSecond: mean(ratesOf(summaries, 'requestsPerSecond')),
     outputTokensPerSecondMin: outputRates.length === 0 ? null : Math.min(...outputRates),
     outputTokensPerSecondMax: outputRates.length === 0 ? null : Math.max(...outputRates),
     steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
@@ -208,6 +204,20 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): Repor
     notMeasuredReason: cells.find((cell) => cell.notMeasuredReason !== null)?.notMeasuredReason ?? null,
     provenance: first.provenance,
   };
+}
+
+/**
+ * Each repeat's rate. One in which everything failed carried nothing, and counts as 0 beside others that carried
+ * something; where no repeat carried anything there is no rate.
+ */
+function ratesOf(
+  summaries: readonly CellSummary[],
+  rate: 'outputTokensPerSecond' | 'requestsPerSecond',
+): number[] {
+  if (summaries.every((summary) => summary.succeeded === 0)) return [];
+  return summaries
+    .map((summary) => (summary.succeeded === 0 ? 0 : summary.rates[rate]))
+    .filter((value) => value !== null);
 }
 
 /** Dollars per million output tokens = dollars per hour / (tokens per second x 3,600) x 10^6. */

@@ -106,7 +106,7 @@ export function accruedUsd(billing: Billing, nowMs: number): number | null {
 /** The last moment a run id can say, 9999-12-31: ids count down from it, so that the newest run sorts first. */
 const LAST_MS = 253_402_300_799_999;
 
-/** A run id: milliseconds left until the year 10000 in 14 digits, so that newer sorts first, and a random tail. */
+/** A run id: milliseconds left until the year 10000 in 15 digits, so that newer sorts first, and a random tail. */
 export function newRunId(nowMs: number, randomHex: string): string {
   if (!/^[0-9a-f]{8}$/.test(randomHex)) throw new Error('A run id needs eight random hex digits.');
   return `r${String(LAST_MS - nowMs).padStart(15, '0')}-${randomHex}`;

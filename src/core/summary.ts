@@ -70,7 +70,7 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     failed: attempted - succeeded,
     failures: addCounts(shards.map((shard) => shard.failures)),
     failedStatusCodes: addCounts(shards.map((shard) => shard.failedStatusCodes)) as Record<string, number>,
-    failureExamples: Object.assign({}, ...shards.map((shard) => shard.failureExamples)),
+    failureExamples: firstExamples(shards.map((shard) => shard.failureExamples)),
     retries: sum(shards, (shard) => shard.retries),
     rates: mergeRates(shards, (endedAtMs - startedAtMs) / 1000),
     meanInFlight: sum(shards, (shard) => shard.meanInFlight),
@@ -105,6 +105,13 @@ export function addCounts<K extends string>(
   return Object.fromEntries(added) as Partial<Record<K, number>>;
 }
 
+/** The first words of a failure of each class. */
+export function firstExamples(
+  examples: readonly CellSummary['failureExamples'][],
+): CellSummary['failureExamples'] {
+  return Object.assign({}, ...examples.toReversed());
+}
+
 /** The one value that all have, `mixed` where they differ, null where none has one. */
 export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[]): T | 'mixed' | null {
   const distinct = new Set(values.filter((value) => value !== null));
@@ -119,8 +126,9 @@ export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[])
 function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rates {
   const windows = shards.map((shard) => shard.steady).filter((window) => window !== null);
   if (windows.length === shards.length && windows.every((window) => window.seconds > 0)) {
+    const requests = sum(windows, (window) => window.requests);
     const perSecond = (count: (window: WindowFold) => number) =>
-      sum(windows, (window) => count(window) / window.seconds);
+      requests === 0 ? null : sum(windows, (window) => count(window) / window.seconds);
     return {
       span: 'steady-window',
       reason: null,

@@ -53,19 +53,31 @@ export function nextWave(plan: MeasurePlan, outcomes: readonly CellOutcome[], no
   if (settled >= plan.maxCells) {
     return { kind: 'done', stoppedBy: `limits.maxCells: ${plan.maxCells} measurements were made.` };
   }
-  const cells: CellOrder[] = [];
-  let shards = 0;
-  for (const repeat of open) {
-    const attempt = (latest.get(cellKey(repeat))?.attempt ?? 0) + 1;
-    const seconds = affordableSeconds(plan, repeat, nowMs);
-    if (seconds === null) break;
-    shards += shardCount(repeat.level);
-    if (cells.length > 0 && (shards > SHARDS_PER_WAVE || settled + cells.length >= plan.maxCells)) break;
-    cells.push({ ...repeat, attempt, maxSeconds: seconds });
-  }
+  const cells = chooseCells(plan, open, latest, nowMs, plan.maxCells - settled);
   if (cells.length === 0)
     return { kind: 'done', stoppedBy: 'limits: the time or the money for measuring was used up.' };
   return { kind: 'wave', cells };
+}
+
+/** The first repeat that the budget can hold; under isolation "shared", as many as a host loads at once. */
+function chooseCells(
+  plan: MeasurePlan,
+  open: readonly Repeat[],
+  latest: ReadonlyMap<string, CellOutcome>,
+  nowMs: number,
+  cellsLeft: number,
+): CellOrder[] {
+  const cells: CellOrder[] = [];
+  let shards = 0;
+  for (const repeat of open) {
+    const maxSeconds = affordableSeconds(plan, repeat, nowMs);
+    if (maxSeconds === null) continue; // A shorter workload may still fit.
+    shards += shardCount(repeat.level);
+    if (cells.length > 0 && shards > SHARDS_PER_WAVE) break;
+    cells.push({ ...repeat, attempt: (latest.get(cellKey(repeat))?.attempt ?? 0) + 1, maxSeconds });
+    if (plan.isolation === 'exclusive' || cells.length >= cellsLeft) break;
+  }
+  return cells;
 }
 
 type Repeat = Pick<CellOrder, 'workload' | 'level' | 'repeat'>;
@@ -75,7 +87,7 @@ function isSettled(outcome: CellOutcome): boolean {
   return outcome.status === 'measured' || outcome.attempt >= ATTEMPTS_PER_REPEAT;
 }
 
-/** The repeats that may be measured now: one, or under isolation "shared" all that are not settled. */
+/** The repeats that may be measured next, in their order. */
 function openRepeats(plan: MeasurePlan, latest: ReadonlyMap<string, CellOutcome>): readonly Repeat[] {
   if ('ramp' in plan.concurrency) {
     const next = nextOfRamp(plan, plan.concurrency.ramp, latest);
@@ -87,7 +99,6 @@ function openRepeats(plan: MeasurePlan, latest: ReadonlyMap<string, CellOutcome>
       const outcome = latest.get(cellKey({ ...cell, repeat }));
       if (outcome !== undefined && isSettled(outcome)) continue;
       unsettled.push({ ...cell, repeat });
-      if (plan.isolation === 'exclusive') return unsettled;
     }
   }
   return unsettled;

@@ -110,7 +110,7 @@ export async function getResults({ request, services }: ApiCall): Promise<ApiAns
   });
   if (format === 'csv') return answerText('text/csv; charset=utf-8', reportToCsv(report), file('csv'));
   if (format === 'md')
-    return answerText('text/markdown; charset=utf-8', reportToMarkdown(report), file('md'));
+    return answerText('text/markdown; charset=utf-8', reportToMarkdown(report, stored === null), file('md'));
   return answerJson(200, { ...report, partial: stored === null });
 }
 

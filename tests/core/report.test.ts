@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'vitest';
+import { buildReport, type CellRecord, LEAST_SAMPLES, usdPerMillionTokens } from '../../src/core/report.ts';
+import { shuffle } from '../../src/core/seed.ts';
+import { mergeShards } from '../../src/core/summary.ts';
+import {
+  aCell,
+  aFailedShardSummary,
+  aHistogram,
+  aProvenance,
+  aRun,
+  aShardSummary,
+  aSpec,
+  aWindow,
+} from '../support/builders.ts';
+
+/** A repeat with this throughput in output tokens per second. */
+const cellAt = (outputTokensPerSecond: number, fields: Partial<CellRecord> = {}) =>
+  aCell({
+    summary: mergeShards([
+      aShardSummary({ steady: aWindow({ seconds: 10, outputTokens: outputTokensPerSecond * 10 }) }),
+    ]),
+    ...fields,
+  });
+
+const rowOf = (...cells: CellRecord[]) => buildReport(aRun(), cells).rows[0]!;
+
+describe('a row', () => {
+  test('has the repeats of a cell together: rates averaged, counts added, histograms merged', () => {
+    const slow = mergeShards([
+      aShardSummary({ e2e: aHistogram(...Array(30).fill(900)), steady: aWindow({ outputTokens: 1_000 }) }),
+    ]);
+    const fast = mergeShards([
+      aShardSummary({ e2e: aHistogram(...Array(90).fill(100)), steady: aWindow({ outputTokens: 3_000 }) }),
+    ]);
+    const row = rowOf(aCell({ summary: slow }), aCell({ repeat: 2, summary: fast }));
+    expect(row).toMatchObject({
+      cellId: 'c1-p512-o128',
+      repeats: 2,
+      attempted: 40,
+      succeeded: 40,
+      outputTokensPerSecond: 200,
+      outputTokensPerSecondMin: 100,
+      outputTokensPerSecondMax: 300,
+      wholeSeconds: 12,
+      steady: true,
+      steadyReason: null,
+    });
+    expect(row.e2eMs).toMatchObject({ count: 120, mean: 300 });
+    expect(row.e2eMs.p50).toBeCloseTo(100, 0);
+    expect(row.e2eMs.p95).toBeCloseTo(900, -1);
+  });
+
+  test('is steady only where each of its repeats was', () => {
+    const unsteady = mergeShards([aShardSummary({ steady: null, steadyReason: 'Too few completions.' })]);
+    expect(rowOf(aCell(), aCell({ repeat: 2, summary: unsteady }))).toMatchObject({
+      steady: false,
+      steadyReason: 'Too few completions.',
+    });
+  });
+
+  test('of failures alone has counts and classes, and null for everything else', () => {
+    const row = rowOf(aCell({ summary: mergeShards([aFailedShardSummary()]) }));
+    const nothing = { count: 0, mean: null, p50: null, p95: null, p99: null, max: null };
+    expect(row).toMatchObject({
+      attempted: 20,
+      succeeded: 0,
+      failed: 20,
+      failures: { 'server-error': 20 },
+      failedStatusCodes: { 500: 20 },
+      failureExamples: { 'server-error': 'Internal Server Error' },
+      outputTokensPerSecond: null,
+      requestsPerSecond: null,
+      outputTokensPerSecondMin: null,
+      outputTokensPerSecondMax: null,
+      usdPerMillionOutputTokens: null,
+      outputTokensMean: null,
+      outputLengthFidelity: null,
+      tokenSource: null,
+      e2eMs: nothing,
+      ttftMs: nothing,
+      tpotMs: nothing,
+      ntpotMs: nothing,
+      gapMs: nothing,
+    });
+  });
+
+  test('that was never measured has its reason', () => {
+    const row = rowOf(aCell({ summary: null, notMeasuredReason: 'Its shards missed each other.' }));
+    expect(row).toMatchObject({
+      repeats: 0,
+      shards: 0,
+      attempted: 0,
+      steady: false,
+      outputTokensPerSecond: null,
+      wholeSeconds: null,
+      meanInFlight: null,
+    });
+    expect(row.notMeasuredReason).toBe('Its shards missed each other.');
+  });
+
+  test('that was measured in one of two repeats counts that one, and keeps the reason of the other', () => {
+    const row = rowOf(
+      aCell(),
+      aCell({ repeat: 2, summary: null, notMeasuredReason: 'Its shards missed each other.' }),
+    );
+    expect(row).toMatchObject({
+      repeats: 1,
+      outputTokensPerSecond: 256,
+      notMeasuredReason: 'Its shards missed each other.',
+    });
+  });
+
+  test.each([
+    [0, null, null, null],
+    [1, 10, null, null],
+    [LEAST_SAMPLES.p95 - 1, 10, null, null],
+    [LEAST_SAMPLES.p95, 10, 10, null],
+    [LEAST_SAMPLES.p99 - 1, 10, 10, null],
+    [LEAST_SAMPLES.p99, 10, 10, 10],
+  ])('with %i samples has p50 %s, p95 %s, p99 %s', (count, p50, p95, p99) => {
+    const { e2eMs } = rowOf(
+      aCell({ summary: mergeShards([aShardSummary({ e2e: aHistogram(...Array(count).fill(10)) })]) }),
+    );
+    const rounded = (value: number | null) => (value === null ? null : Math.round(value));
+    expect([e2eMs.count, rounded(e2eMs.p50), rounded(e2eMs.p95), rounded(e2eMs.p99)]).toEqual([
+      count,
+      p50,
+      p95,
+      p99,
+    ]);
+  });
+
+  // A repeat in which nothing succeeded carried 0 tokens per second; leaving it out makes the cell look better than it was.
+  test('a repeat in which everything failed does not leave the throughput as if it had not been', () => {
+    const row = rowOf(cellAt(300), aCell({ repeat: 2, summary: mergeShards([aFailedShardSummary()]) }));
+    expect(row.outputTokensPerSecond).toBe(150);
+  });
+});
+
+describe('the cost of a million output tokens', () => {
+  test.each<[hourlyUsd: number | null, tokensPerSecond: number | null, usd: number | null]>([
+    [3.6, 1_000, 1],
+    [0, 1_000, 0],
+    [null, 1_000, null],
+    [3.6, null, null],
+    [3.6, 0, null],
+  ])('at %s USD per hour and %s tokens per second: %s', (hourlyUsd, tokensPerSecond, usd) => {
+    expect(usdPerMillionTokens(hourlyUsd, tokensPerSecond)).toBe(usd);
+  });
+
+  test('counts every instance that is paid for', () => {
+    const billing = { ...aRun().billing, pricePerHourUsd: 1.8, instances: 2 };
+    expect(buildReport(aRun({ billing }), [cellAt(1_000)]).rows[0]?.usdPerMillionOutputTokens).toBeCloseTo(
+      1,
+      10,
+    );
+  });
+});
+
+describe('a report', () => {
+  const cells = [
+    cellAt(100, { level: 1 }),
+    cellAt(400, { level: 4 }),
+    cellAt(350, { level: 8 }),
+    cellAt(50, { level: 1, workload: { promptTokens: 64, outputTokens: 32 } }),
+    cellAt(60, { level: 1, workload: { promptTokens: 64, outputTokens: 16 } }),
+  ];
+
+  test('lists workloads by their size and in each the levels upwards', () => {
+    expect(buildReport(aRun(), cells).rows.map((row) => row.cellId)).toEqual([
+      'c1-p64-o16',
+      'c1-p64-o32',
+      'c1-p512-o128',
+      'c4-p512-o128',
+      'c8-p512-o128',
+    ]);
+  });
+
+  test('does not depend on the order in which its rows are read, nor on a way through JSON', () => {
+    const report = buildReport(aRun(), cells);
+    for (let seed = 0; seed < 10; seed += 1) {
+      const rebuilt = buildReport(aRun(), shuffle(JSON.parse(JSON.stringify(cells)) as CellRecord[], seed));
+      expect(JSON.stringify(rebuilt)).toBe(JSON.stringify(report));
+    }
+  });
+
+  test('calls best the row with the highest output throughput', () => {
+    expect(buildReport(aRun(), cells).best).toEqual({ cellId: 'c4-p512-o128', outputTokensPerSecond: 400 });
+  });
+
+  test('has no best row where nothing succeeded, or nothing was measured', () => {
+    expect(buildReport(aRun(), []).best).toBeNull();
+    expect(buildReport(aRun(), [aCell({ summary: mergeShards([aFailedShardSummary()]) })]).best).toBeNull();
+  });
+
+  test('says first that a simulator answered', () => {
+    const report = buildReport(aRun(), [
+      aCell({ provenance: aProvenance({ simulated: true, simulatorGpuSpeed: 1 }) }),
+    ]);
+    expect(report.simulated).toBe(true);
+    expect(report.notes[0]).toContain('not Azure');
+    expect(buildReport(aRun(), [aCell()]).notes.join(' ')).not.toContain('Simulated');
+  });
+
+  test.each<[name: string, spec: object, note: RegExp]>([
+    ['a closed loop', {}, /^Closed loop.*asked less/],
+    ['a burst', { measure: { mode: 'burst' } }, /^Burst.*no steady state/],
+    ['shared isolation', { isolation: 'shared' }, /measured each other/],
+  ])('notes %s', (_, spec, note) => {
+    const { notes } = buildReport(aRun({ spec: aSpec(spec) }), [aCell()]);
+    expect(notes.some((text) => note.test(text))).toBe(true);
+  });
+
+  test('counts the cells without a steady window, but not in a burst, which has none', () => {
+    const unsteady = aCell({ summary: mergeShards([aShardSummary({ steady: null })]) });
+    expect(buildReport(aRun(), [unsteady, aCell({ level: 2 })]).notes.join(' ')).toContain(
+      '1 of 2 cells had no steady window',
+    );
+    const burst = aRun({ spec: aSpec({ measure: { mode: 'burst' } }) });
+    expect(buildReport(burst, [unsteady]).notes.join(' ')).not.toContain('had no steady window');
+  });
+
+  test('carries the price, or the reason why there is none, and what stopped the run', () => {
+    const billing = { ...aRun().billing, pricePerHourUsd: null, priceReason: 'No price.' };
+    const report = buildReport(aRun({ billing, stoppedBy: 'limits.maxCells' }), [aCell()]);
+    expect(report.cost).toEqual({ pricePerHourUsd: null, priceReason: 'No price.', instances: 1 });
+    expect(report.rows[0]?.usdPerMillionOutputTokens).toBeNull();
+    expect(report.stoppedBy).toBe('limits.maxCells');
+  });
+
+  test('holds no number that JSON cannot hold', () => {
+    const report = buildReport(aRun(), [
+      ...cells,
+      aCell({ level: 16, summary: null }),
+      aCell({ level: 32, summary: mergeShards([aFailedShardSummary()]) }),
+    ]);
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+});

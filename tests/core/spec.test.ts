@@ -1,0 +1,298 @@
+import { describe, expect, test } from 'vitest';
+import { parseSpec, SPEC_BOUNDS } from '../../src/core/spec.ts';
+import { aSpec, aSpecBody } from '../support/builders.ts';
+
+const EXISTING = { kind: 'existing', scoringUri: 'https://example.com/score', auth: { kind: 'none' } };
+
+describe('the defaults of a spec', () => {
+  test('a model, a kind and a SKU are enough; everything else is filled in', () => {
+    expect(aSpec()).toEqual({
+      model: { registry: 'AzureML', name: 'Phi-4', version: '7' },
+      target: {
+        kind: 'managed',
+        workspace: 'default',
+        sku: 'Standard_NC24ads_A100_v4',
+        instances: 1,
+        endpoints: 1,
+        auth: 'key',
+        requestSettings: { maxConcurrentRequestsPerInstance: 'auto', requestTimeoutSeconds: 180 },
+        environmentVariables: {},
+        keepMinutes: 0,
+        pricePerHourUsd: null,
+      },
+      api: 'auto',
+      workloads: [{ promptTokens: 512, outputTokens: 128 }],
+      concurrency: { levels: [1, 2, 4, 8] },
+      measure: { mode: 'steady', repeats: 3, minRequests: 30, maxSeconds: 'auto' },
+      limits: { maxCells: 100, maxMinutes: 240, maxUsd: 100 },
+      isolation: 'exclusive',
+      seed: 42,
+    });
+  });
+
+  test('an existing target needs no model, SKU or price', () => {
+    const parsed = parseSpec({ target: EXISTING });
+    expect(parsed.ok && parsed.value).toMatchObject({
+      model: null,
+      target: { sku: null, instances: null, requestTimeoutSeconds: 180 },
+    });
+  });
+
+  test('a burst has one repeat unless told otherwise', () => {
+    expect(aSpec({ measure: { mode: 'burst' } }).measure).toEqual({ mode: 'burst', repeats: 1 });
+    expect(aSpec({ measure: { mode: 'burst', repeats: 2 } }).measure.repeats).toBe(2);
+  });
+
+  test('an empty object is filled in like an absent one', () => {
+    const filled = aSpec({ measure: {}, limits: {}, concurrency: { ramp: {} } });
+    expect(filled.measure).toEqual(aSpec().measure);
+    expect(filled.limits).toEqual(aSpec().limits);
+    expect(filled.concurrency).toEqual({ ramp: { from: 1, to: 10, step: 1, failureThreshold: 0.2 } });
+  });
+
+  test('what is parsed survives JSON and parses to itself', () => {
+    const spec = aSpec({
+      workloads: { promptTokens: [64, 128], outputTokens: [64] },
+      concurrency: { ramp: { to: 3 } },
+    });
+    expect(parseSpec(JSON.parse(JSON.stringify(spec)))).toEqual({ ok: true, value: spec });
+  });
+});
+
+test('lists of prompt and output tokens become every combination, in order', () => {
+  expect(aSpec({ workloads: { promptTokens: [64, 128], outputTokens: [16, 32] } }).workloads).toEqual([
+    { promptTokens: 64, outputTokens: 16 },
+    { promptTokens: 64, outputTokens: 32 },
+    { promptTokens: 128, outputTokens: 16 },
+    { promptTokens: 128, outputTokens: 32 },
+  ]);
+});
+
+test('a SKU in other capitals becomes its own name', () => {
+  const spec = aSpec({ target: { kind: 'managed', sku: 'standard_nc24ADS_a100_V4' } });
+  expect(spec.target.sku).toBe('Standard_NC24ads_A100_v4');
+});
+
+const sku = 'Standard_NC24ads_A100_v4';
+const managed = (fields: object) => ({ target: { kind: 'managed', sku, ...fields } });
+
+describe('a fault names its path and what to do', () => {
+  test.each<[name: string, body: unknown, path: string, message: RegExp]>([
+    ['no object', null, '(body)', /must be an object/],
+    ['a list', [], '(body)', /must be an object/],
+    ['no target', { model: { name: 'Phi-4', version: '7' } }, 'target', /kind/],
+    ['no kind', aSpecBody({ target: { sku } }), 'target.kind', /"managed".*"existing"/],
+    [
+      'an unknown kind',
+      aSpecBody({ target: { kind: 'serverless', sku } }),
+      'target.kind',
+      /"managed".*"existing"/,
+    ],
+    ['no model', { target: { kind: 'managed', sku } }, 'model', /is missing/],
+    ['no version', aSpecBody({ model: { name: 'Phi-4' } }), 'model.version', /is missing/],
+    [
+      'version latest',
+      aSpecBody({ model: { name: 'Phi-4', version: 'Latest' } }),
+      'model.version',
+      /not resolved/,
+    ],
+    [
+      'a model with a slash',
+      aSpecBody({ model: { name: 'a/b', version: '1' } }),
+      'model.name',
+      /letters, digits/,
+    ],
+    ['no SKU', aSpecBody({ target: { kind: 'managed' } }), 'target.sku', /GPU VM size/],
+    [
+      'a SKU that is none',
+      aSpecBody(managed({ sku: 'Standard_D2s_v5' })),
+      'target.sku',
+      /not a GPU size.*Standard_NC24ads_A100_v4/,
+    ],
+    [
+      "the origin's SKU that never was",
+      aSpecBody(managed({ sku: 'Standard_NC80ads_H100_v5' })),
+      'target.sku',
+      /Standard_NC80adis_H100_v5/,
+    ],
+    ['no instance', aSpecBody(managed({ instances: 0 })), 'target.instances', /from 1 to 50/],
+    ['half an instance', aSpecBody(managed({ instances: 1.5 })), 'target.instances', /whole number/],
+    [
+      'a long timeout',
+      aSpecBody(managed({ requestSettings: { requestTimeoutSeconds: 181 } })),
+      'target.requestSettings.requestTimeoutSeconds',
+      /1 to 180/,
+    ],
+    ['an endpoint kept', aSpecBody(managed({ keepMinutes: 10 })), 'target.keepMinutes', /always deleted/],
+    [
+      'a negative price',
+      aSpecBody(managed({ pricePerHourUsd: -1 })),
+      'target.pricePerHourUsd',
+      /from 0 to 1000/,
+    ],
+    ['level 0', aSpecBody({ concurrency: { levels: [1, 0] } }), 'concurrency.levels[1]', /from 1 to 512/],
+    ['level 513', aSpecBody({ concurrency: { levels: [513] } }), 'concurrency.levels[0]', /from 1 to 512/],
+    ['no level', aSpecBody({ concurrency: { levels: [] } }), 'concurrency.levels', /at least one level/],
+    ['a level twice', aSpecBody({ concurrency: { levels: [2, 2] } }), 'concurrency.levels', /twice/],
+    [
+      'a ramp downwards',
+      aSpecBody({ concurrency: { ramp: { from: 5, to: 2 } } }),
+      'concurrency.ramp',
+      /"from" is larger/,
+    ],
+    [
+      'a search',
+      aSpecBody({ concurrency: { search: { max: 64 } } }),
+      'concurrency',
+      /"search" is not supported yet/,
+    ],
+    ['no workload', aSpecBody({ workloads: [] }), 'workloads', /at least one/],
+    [
+      '0 prompt tokens',
+      aSpecBody({ workloads: [{ promptTokens: 0, outputTokens: 1 }] }),
+      'workloads[0].promptTokens',
+      /from 1 to/,
+    ],
+    [
+      'a workload twice',
+      aSpecBody({
+        workloads: [
+          { promptTokens: 1, outputTokens: 1 },
+          { promptTokens: 1, outputTokens: 1 },
+        ],
+      }),
+      'workloads',
+      /twice/,
+    ],
+    ['a scenario', aSpecBody({ workloads: ['chatbot'] }), 'workloads[0]', /must be an object such as/],
+    ['an unknown API', aSpecBody({ api: 'grpc' }), 'api', /"openai-chat"/],
+    ['an unknown mode', aSpecBody({ measure: { mode: 'soak' } }), 'measure.mode', /"steady" or "burst"/],
+    [
+      'requests of a burst',
+      aSpecBody({ measure: { mode: 'burst', minRequests: 5 } }),
+      'measure.minRequests',
+      /not a field/,
+    ],
+    ['a rate', aSpecBody({ rate: { requestsPerSecond: [1] } }), 'rate', /not supported yet/],
+    ['an SLO', aSpecBody({ slo: { ttftMs: 500 } }), 'slo', /not supported yet/],
+    ['a demand', aSpecBody({ demand: { requestsPerMinute: 1 } }), 'demand', /not supported yet/],
+    ['an unknown field', aSpecBody({ concurency: {} }), 'concurency', /not a field of a spec/],
+    [
+      'a limit of text',
+      aSpecBody({ limits: { maxMinutes: '60' } }),
+      'limits.maxMinutes',
+      /number from 1 to 1440/,
+    ],
+    ['a negative seed', aSpecBody({ seed: -1 }), 'seed', /from 0 to 2147483647/],
+    [
+      'no address',
+      { target: { kind: 'existing', auth: { kind: 'none' } } },
+      'target.scoringUri',
+      /is missing/,
+    ],
+    [
+      'a key in the spec',
+      { target: { ...EXISTING, auth: { kind: 'key', key: 'secret' } } },
+      'target.auth.kind',
+      /"setting"/,
+    ],
+  ])('%s', (_, body, path, message) => {
+    const faults = faultsOf(body);
+    expect(faults).toContainEqual({ path, message: expect.stringMatching(message) });
+  });
+
+  // The validator's own words still come through here ("Invalid key in record", "Too small: ..."); no rule, no remedy.
+  test.each<[name: string, body: unknown, path: string, message: RegExp]>([
+    [
+      'an odd variable',
+      aSpecBody(managed({ environmentVariables: { 'A B': '1' } })),
+      'target.environmentVariables.A B',
+      /letters, digits/,
+    ],
+    ['no time', aSpecBody({ measure: { maxSeconds: 0 } }), 'measure.maxSeconds', /from 1 to 1500/],
+    [
+      'no room',
+      aSpecBody(managed({ requestSettings: { maxConcurrentRequestsPerInstance: 0 } })),
+      'target.requestSettings.maxConcurrentRequestsPerInstance',
+      /from 1 to 512/,
+    ],
+    [
+      'a long list of sizes',
+      aSpecBody({
+        workloads: { promptTokens: Array.from({ length: 101 }, (_, index) => index + 1), outputTokens: [1] },
+      }),
+      'workloads.promptTokens',
+      /at most 100/,
+    ],
+  ])('%s', (_, body, path, message) => {
+    expect(faultsOf(body)).toContainEqual({ path, message: expect.stringMatching(message) });
+  });
+
+  test('all faults come at once', () => {
+    const faults = faultsOf(
+      aSpecBody({
+        ...managed({ instances: 0, colour: 'red' }),
+        seed: -1,
+        isolation: 'none',
+        workloads: [{ promptTokens: 0, outputTokens: 0 }],
+      }),
+    );
+    expect(faults.map((fault) => fault.path).sort()).toEqual([
+      'isolation',
+      'seed',
+      'target.colour',
+      'target.instances',
+      'workloads[0].outputTokens',
+      'workloads[0].promptTokens',
+    ]);
+  });
+
+  test.each([
+    undefined,
+    1,
+    'spec',
+    true,
+    [[]],
+    { target: null },
+    { target: [] },
+    { target: { kind: {} } },
+    { model: 5, target: 5 },
+  ])('the input %j is refused and never throws', (input) => {
+    expect(faultsOf(input).length).toBeGreaterThan(0);
+  });
+});
+
+describe('every list is bounded', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+  test.each<[name: string, body: object, path: string]>([
+    ['levels', { concurrency: { levels: many(SPEC_BOUNDS.levels + 1) } }, 'concurrency.levels'],
+    [
+      'workloads',
+      { workloads: many(101).map((promptTokens) => ({ promptTokens, outputTokens: 1 })) },
+      'workloads',
+    ],
+    ['combinations', { workloads: { promptTokens: many(11), outputTokens: many(10) } }, 'workloads'],
+    [
+      'variables',
+      managed({ environmentVariables: Object.fromEntries(many(51).map((index) => [`V${index}`, ''])) }),
+      'target.environmentVariables',
+    ],
+  ])('%s', (_, fields, path) => {
+    expect(faultsOf(aSpecBody(fields)).map((fault) => fault.path)).toContain(path);
+  });
+
+  test('the bound itself is accepted', () => {
+    expect(aSpec({ concurrency: { levels: many(SPEC_BOUNDS.levels) } }).concurrency).toEqual({
+      levels: many(SPEC_BOUNDS.levels),
+    });
+    expect(aSpec({ workloads: { promptTokens: many(10), outputTokens: many(10) } }).workloads).toHaveLength(
+      100,
+    );
+  });
+});
+
+function faultsOf(body: unknown) {
+  const parsed = parseSpec(body);
+  return parsed.ok ? [] : parsed.faults;
+}

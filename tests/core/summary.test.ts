@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import { DurationHistogram } from '../../src/core/histogram.ts';
+import { addCounts, mergeShards, oneOf } from '../../src/core/summary.ts';
+import { A_MOMENT_MS, aFailedShardSummary, aHistogram, aShardSummary, aWindow } from '../support/builders.ts';
+
+describe('the shards of a repeat', () => {
+  test('counts add, and the repeat lasts from the first send to the last answer', () => {
+    const summary = mergeShards([
+      aShardSummary({
+        connections: 3,
+        attempted: 30,
+        succeeded: 28,
+        failures: { reset: 1, auth: 1 },
+        failedStatusCodes: { none: 1, 401: 1 },
+        retries: 2,
+      }),
+      aShardSummary({
+        connections: 2,
+        startedAtMs: A_MOMENT_MS - 500,
+        endedAtMs: A_MOMENT_MS + 20_000,
+        attempted: 20,
+        succeeded: 19,
+        failures: { reset: 1 },
+        failedStatusCodes: { none: 1 },
+        retries: 1,
+      }),
+    ]);
+    expect(summary).toMatchObject({
+      shards: 2,
+      connections: 5,
+      startedAtMs: A_MOMENT_MS - 500,
+      endedAtMs: A_MOMENT_MS + 20_000,
+      attempted: 50,
+      succeeded: 47,
+      failed: 3,
+      failures: { reset: 2, auth: 1 },
+      failedStatusCodes: { none: 2, 401: 1 },
+      retries: 3,
+    });
+  });
+
+  test('percentiles come from merged histograms and are never averaged', () => {
+    const summary = mergeShards([
+      aShardSummary({ e2e: aHistogram(...Array(90).fill(100)) }),
+      aShardSummary({ e2e: aHistogram(...Array(10).fill(1_000)) }),
+    ]);
+    const e2e = DurationHistogram.parse(summary.histograms.e2e);
+    expect(e2e.count).toBe(100);
+    expect(e2e.quantileMs(0.5)).toBeCloseTo(100, 0);
+    expect(e2e.quantileMs(0.95)).toBeCloseTo(1_000, -1);
+    expect(e2e.meanMs).toBe(190);
+  });
+
+  test('rates of steady windows add, each over its own seconds', () => {
+    const { rates } = mergeShards([
+      aShardSummary({
+        steady: aWindow({ seconds: 10, requests: 20, outputTokens: 1_000, promptTokens: 100 }),
+      }),
+      aShardSummary({ steady: aWindow({ seconds: 5, requests: 5, outputTokens: 500, promptTokens: 50 }) }),
+    ]);
+    expect(rates).toEqual({
+      span: 'steady-window',
+      reason: null,
+      seconds: 10,
+      requestsPerSecond: 3,
+      outputTokensPerSecond: 200,
+      promptTokensPerSecond: 20,
+    });
+  });
+
+  test('one shard without a window makes the whole repeat count, from the first send to the last answer', () => {
+    const { rates } = mergeShards([
+      aShardSummary({ whole: aWindow({ requests: 20, outputTokens: 1_200 }) }),
+      aShardSummary({
+        whole: aWindow({ requests: 4, outputTokens: 600 }),
+        steady: null,
+        steadyReason: 'Too few.',
+        endedAtMs: A_MOMENT_MS + 20_000,
+      }),
+    ]);
+    expect(rates).toMatchObject({
+      span: 'whole',
+      reason: 'Too few.',
+      seconds: 20,
+      requestsPerSecond: 1.2,
+      outputTokensPerSecond: 90,
+    });
+  });
+
+  test('a window of no time is none', () => {
+    const { rates } = mergeShards([aShardSummary({ steady: aWindow({ seconds: 0 }) })]);
+    expect(rates).toMatchObject({ span: 'whole', reason: 'No steady window was reached.' });
+  });
+
+  test('no success means no rate, no mean and no fidelity, but every class of failure', () => {
+    const summary = mergeShards([
+      aFailedShardSummary(),
+      aFailedShardSummary({ failures: { auth: 20 }, failedStatusCodes: { 401: 20 } }),
+    ]);
+    expect(summary).toMatchObject({
+      succeeded: 0,
+      failed: 40,
+      promptTokensMean: null,
+      outputTokensMean: null,
+      outputLengthFidelity: null,
+      tokenSource: null,
+      shardSpread: null,
+      failures: { 'server-error': 20, auth: 20 },
+    });
+    expect(summary.rates).toMatchObject({
+      requestsPerSecond: null,
+      outputTokensPerSecond: null,
+      promptTokensPerSecond: null,
+    });
+  });
+
+  // A window in which every request failed gives 0 and not null, which then stands as a throughput of 0 in the report.
+  test('no success means no rate, in a steady window too', () => {
+    const nothing = aWindow({ requests: 0, outputTokens: 0, promptTokens: 0 });
+    const { rates } = mergeShards([aFailedShardSummary({ steady: nothing, steadyReason: null })]);
+    expect(rates.outputTokensPerSecond).toBeNull();
+  });
+
+  test('a burst that took no time has no rate', () => {
+    const { rates } = mergeShards([aShardSummary({ steady: null, endedAtMs: A_MOMENT_MS })]);
+    expect(rates.requestsPerSecond).toBeNull();
+  });
+
+  test('the spread of the shards compares their rates per connection', () => {
+    const shard = (connections: number, outputTokens: number) =>
+      aShardSummary({ connections, steady: aWindow({ seconds: 10, outputTokens }) });
+    expect(mergeShards([shard(1, 1_000)]).shardSpread).toBeNull();
+    expect(mergeShards([shard(1, 1_000), shard(2, 2_000)]).shardSpread).toBe(0);
+    expect(mergeShards([shard(1, 900), shard(1, 1_100)]).shardSpread).toBeCloseTo(0.2, 10);
+  });
+
+  test('two sources of token counts are told as mixed', () => {
+    expect(mergeShards([aShardSummary(), aShardSummary({ tokenSource: 'estimate' })]).tokenSource).toBe(
+      'mixed',
+    );
+    expect(mergeShards([aShardSummary(), aShardSummary({ tokenSource: null })]).tokenSource).toBe('usage');
+  });
+
+  test('no shard is a bug of the caller', () => {
+    expect(() => mergeShards([])).toThrow('without a shard');
+  });
+
+  test('a summary survives JSON', () => {
+    const summary = mergeShards([aShardSummary(), aFailedShardSummary()]);
+    expect(JSON.parse(JSON.stringify(summary))).toEqual(summary);
+  });
+});
+
+test.each<[counts: Record<string, number>[], sum: Record<string, number>]>([
+  [[], {}],
+  [[{}, {}], {}],
+  [[{ a: 1 }, { a: 2, b: 3 }], { a: 3, b: 3 }],
+])('counts %j add to %j', (counts, sum) => {
+  expect(addCounts(counts)).toEqual(sum);
+});
+
+test.each<[values: ('a' | 'b' | 'mixed' | null)[], one: string | null]>([
+  [[], null],
+  [[null, null], null],
+  [['a', null, 'a'], 'a'],
+  [['a', 'b'], 'mixed'],
+  [['a', 'mixed'], 'mixed'],
+])('of %j the one value is %j', (values, one) => {
+  expect(oneOf(values)).toBe(one);
+});

@@ -1,0 +1,467 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { buildReport, type Report } from '../../src/core/report.ts';
+import type { RunRecord } from '../../src/core/run.ts';
+import { mergeShards } from '../../src/core/summary.ts';
+import { viewRun } from '../../src/http/run-view.ts';
+import {
+  A_MOMENT_MS,
+  aCell,
+  aFailedShardSummary,
+  aHistogram,
+  aProvenance,
+  aRun,
+  aShardSummary,
+  aSpec,
+  aWindow,
+} from '../support/builders.ts';
+import { type Script, type ScriptedEndpoint, type ScriptedHost, startScriptedHost } from './scripted-host.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const hasChromium = existsSync(CHROMIUM);
+if (!hasChromium) {
+  console.log(
+    `The page's tests are skipped: there is no ${CHROMIUM}. On Debian: apt-get install -y chromium.`,
+  );
+}
+
+const RUN_ID = 'r251634412799999-0123abcd';
+/** Everything at once, since each of them in any place of the page has to stay the text that it is. */
+const HOSTILE = [
+  'a|b ``` <img src=x onerror=alert(1)>',
+  '</script><script>alert(1)</script><!--',
+  '[x](javascript:alert(1)) ![x](http://127.0.0.1:9/x)',
+  'one\u2028two \u202egnp.exe',
+].join(' ');
+
+describe.skipIf(!hasChromium)('the page in Chromium', () => {
+  let browser: Browser;
+  let host: ScriptedHost | null = null;
+  let context: BrowserContext | null = null;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM });
+  });
+  afterEach(async () => {
+    await context?.close();
+    await host?.close();
+    context = null;
+    host = null;
+  });
+  afterAll(() => browser.close());
+
+  /** The page at a hash, over a host that answers from the script; what must never happen is recorded. */
+  async function open(fields: Partial<Script> = {}, hash = '') {
+    const started = await startScriptedHost({ ...aScript(), ...fields });
+    const opened = await browser.newContext();
+    host = started;
+    context = opened;
+    const page = await opened.newPage();
+    const wrong: string[] = [];
+    page.on('dialog', (dialog) => {
+      wrong.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
+    page.on('console', (message) => {
+      if (/Content Security Policy|TrustedHTML/.test(message.text())) wrong.push(`policy: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(started.url) && !/^(data|blob):/.test(request.url()))
+        wrong.push(`request: ${request.url()}`);
+    });
+    await page.addInitScript(() => {
+      const scope = globalThis as unknown as {
+        violations: string[];
+        addEventListener: (name: string, listener: (event: { violatedDirective: string }) => void) => void;
+      };
+      scope.violations = [];
+      scope.addEventListener('securitypolicyviolation', (event) =>
+        scope.violations.push(event.violatedDirective),
+      );
+    });
+    await page.goto(started.url + hash);
+    return {
+      page,
+      host: started,
+      /** Everything that must not have happened; the policy's violations included. */
+      wrong: async () => [
+        ...wrong,
+        ...(await page.evaluate(() => (globalThis as unknown as { violations: string[] }).violations)),
+      ],
+    };
+  }
+
+  test('lists the runs with their state, cells, cost and endpoint, and the endpoints alive', async () => {
+    const done = aView({
+      id: 'r251634412800000-0123abcd',
+      state: 'completed',
+      progress: { cellsDone: 12, cellsPlanned: 12, current: null, measuringFromMs: null, etaSeconds: null },
+    });
+    const { page, wrong } = await open({ runs: [aView(), done], endpoints: [anEndpoint()] });
+    const rows = page.locator('table.runs tbody tr');
+    await rows.nth(1).waitFor();
+    expect(await textsOf(rows.nth(0))).toMatchObject([
+      'Phi-4 version 7Standard_NC24ads_A100_v4',
+      'measuring',
+      '3 of 12',
+      expect.stringMatching(/^\$0\.3\dof \$\d+\.\d\d$/),
+      expect.any(String),
+      'fb-0123456789abcdef-a1',
+    ]);
+    expect((await textsOf(rows.nth(1)))[5]).toBe('none left');
+    expect(await textsOf(page.locator('table.endpoints tbody tr'))).toMatchObject([
+      'fb-0123456789abcdef-a1workspace default',
+      'by its run',
+      '$0.37',
+      '1 x Standard_NC24ads_A100_v4',
+      expect.any(String),
+      expect.any(String),
+      'its run',
+    ]);
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('without a run it says how to start one, and that nothing is alive', async () => {
+    const { page, wrong } = await open();
+    await page.getByText('No run yet.').waitFor();
+    expect(await page.locator('pre').textContent()).toContain('curl -X POST http://127.0.0.1:');
+    await page.getByText('None. This installation keeps nothing alive').waitFor();
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('older runs come when asked for, and stay when the list is read again', async () => {
+    const older = aView({ id: 'r251634412900000-0123abcd' });
+    const { page } = await open({ runs: [aView()], olderRuns: [older] });
+    await page.getByRole('button', { name: 'Show older runs' }).click();
+    await page.locator('table.runs tbody tr').nth(1).waitFor();
+    expect(await page.getByRole('button', { name: 'Show older runs' }).count()).toBe(0);
+  });
+
+  test("a run's table shows the values of the JSON", async () => {
+    const report = aReport();
+    const { page, wrong } = await open(
+      { runs: [aView()], reports: { [RUN_ID]: { ...report, partial: true } } },
+      `#/runs/${RUN_ID}`,
+    );
+    const rows = page.locator('table.results tbody tr');
+    await rows.nth(report.rows.length - 1).waitFor();
+    const shown = await rows.evaluateAll((elements) =>
+      (
+        elements as unknown as {
+          children: Iterable<{
+            textContent: string;
+            querySelector: (tag: string) => { getAttribute: (name: string) => string } | null;
+          }>;
+        }[]
+      ).map((row) =>
+        [...row.children].map(
+          (cell) => cell.querySelector('data')?.getAttribute('value') ?? cell.textContent,
+        ),
+      ),
+    );
+    const exact = (value: number | null, instead = '–') => (value === null ? instead : String(value));
+    const percentile = (quantiles: Report['rows'][number]['e2eMs'], name: 'p95' | 'p99', least: number) =>
+      exact(quantiles[name], quantiles.count > 0 ? `n<${least}` : '–');
+    expect(shown).toEqual(
+      report.rows.map((row) => [
+        String(row.level),
+        String(row.workload.promptTokens),
+        String(row.workload.outputTokens),
+        exact(row.outputTokensPerSecond),
+        String(row.failed),
+        String(row.succeeded),
+        exact(row.requestsPerSecond),
+        exact(row.ttftMs.p50, row.ttftReason ?? '–'),
+        percentile(row.ttftMs, 'p95', 59),
+        exact(row.tpotMs.p50),
+        exact(row.e2eMs.p50),
+        percentile(row.e2eMs, 'p95', 59),
+        percentile(row.e2eMs, 'p99', 299),
+        exact(row.usdPerMillionOutputTokens),
+        String(row.repeats),
+      ]),
+    );
+    await page.getByText('So far:').waitFor();
+    await page.getByText('20 x server-error').waitFor();
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('progress is read again while the run goes on and no more when it has ended', async () => {
+    const { page, host } = await open({ runs: [aView()] }, `#/runs/${RUN_ID}`);
+    await page.getByText('3 of 12 measurements done, now c4-p512-o128 (repeat 1 of 3).').waitFor();
+    expect(await page.getByRole('status').textContent()).toContain('3 of 12');
+    await page.getByText('Spec, with every default').click();
+    host.script.runs = [
+      aView({
+        state: 'completed',
+        progress: { cellsDone: 12, cellsPlanned: 12, current: null, measuringFromMs: null, etaSeconds: null },
+      }),
+    ];
+    await page.getByText('12 of 12 measurements done.').waitFor();
+    expect(await page.locator('details pre').isVisible()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Cancel the run' }).count()).toBe(0);
+    const calls = host.requests.length;
+    await page.waitForTimeout(2_500);
+    expect(host.requests.length).toBe(calls);
+  });
+
+  test('a cancel is confirmed first and then posted', async () => {
+    const { page, host } = await open({ runs: [aView()] }, `#/runs/${RUN_ID}`);
+    const posts = () =>
+      host.requests.filter((request) => request.method === 'POST').map((request) => request.path);
+    await page.getByRole('button', { name: 'Cancel the run' }).click();
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    expect(posts()).toEqual([]);
+    await page.getByRole('button', { name: 'Cancel the run' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the run' }).click();
+    await page.getByText('A cancel was asked for').waitFor();
+    expect(posts()).toEqual([`/api/runs/${RUN_ID}/cancel`]);
+    expect(await page.getByRole('button', { name: 'Cancel asked for' }).isDisabled()).toBe(true);
+  });
+
+  test('only a leaked endpoint can be deleted, with why its release failed, and after a question', async () => {
+    const leaked = anEndpoint({ name: 'fb-leaked-a1', leaked: true, releaseError: 'ARM answered 409.' });
+    const { page, host } = await open({ endpoints: [anEndpoint(), leaked] });
+    await page.getByText('ARM answered 409.').waitFor();
+    expect(await page.getByRole('button', { name: 'Delete' }).count()).toBe(1);
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.getByText('ARM answered 409.').waitFor({ state: 'detached' });
+    expect(
+      host.requests.filter((request) => request.method === 'DELETE').map((request) => request.path),
+    ).toEqual(['/api/endpoints/fb-leaked-a1']);
+  });
+
+  test('the key is asked for once after a 401, asked again when refused, and kept in this tab only', async () => {
+    const { page, host, wrong } = await open({ runs: [aView()], key: 'right' });
+    await page.getByLabel('Function key', { exact: true }).fill('wrong');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByText('That key was refused.').waitFor();
+    await page.getByLabel('Function key', { exact: true }).fill('right');
+    await page.keyboard.press('Enter');
+    await page.locator('table.runs').waitFor();
+    expect(
+      await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])'),
+    ).toBe(JSON.stringify([{ 'foundry-bench-key': 'right' }, {}, '']));
+    await page.reload();
+    await page.locator('table.runs').waitFor();
+    expect(host.requests.filter((request) => request.path.includes('right'))).toEqual([]);
+    expect(
+      host.requests
+        .filter((request) => request.path === '/api/health')
+        .every((request) => request.key !== null),
+    ).toBe(false);
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('who gives no key is told so and can change his mind', async () => {
+    const { page } = await open({ key: 'right' });
+    await page.getByRole('button', { name: 'Not now' }).click();
+    await page.getByText('Without its function key').waitFor();
+    await page.getByRole('button', { name: 'Enter the key' }).click();
+    await page.getByLabel('Function key', { exact: true }).waitFor();
+  });
+
+  test('a download carries the key and comes as a file', async () => {
+    const { page, host, wrong } = await open({ runs: [aView()], key: 'right' }, `#/runs/${RUN_ID}`);
+    host.script.reports = { [RUN_ID]: { ...aReport(), partial: false } };
+    await page.getByLabel('Function key', { exact: true }).fill('right');
+    await page.keyboard.press('Enter');
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download CSV' }).click(),
+    ]);
+    expect(file.suggestedFilename()).toBe(`foundry-bench-${RUN_ID}.csv`);
+    expect(readFileSync(await file.path(), 'utf8')).toBe('results as csv\n');
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('says SIMULATED wherever a simulator answered, and nowhere else', async () => {
+    const simulated = aView({ endpoint: { ...aRun().endpoint!, simulated: true } });
+    const health = { ...aScript().health, simulated: true, simulatorGpuSpeed: 4 };
+    const report = { ...aReport(true), partial: false };
+    const { page } = await open({ runs: [simulated], health, reports: { [RUN_ID]: report } });
+    await page.getByText('SIMULATED: this host talks to a simulator at 4 times the speed').waitFor();
+    expect(await page.locator('table.runs .badge.simulated').count()).toBe(1);
+    await page.getByRole('link', { name: 'Phi-4 version 7' }).click();
+    await page.getByText('SIMULATED. A model of a GPU answered').waitFor();
+    await context?.close();
+    await host?.close();
+    const real = await open(
+      { runs: [aView()], reports: { [RUN_ID]: { ...aReport(), partial: false } } },
+      `#/runs/${RUN_ID}`,
+    );
+    await real.page.locator('table.results').waitFor();
+    expect(
+      await real.page
+        .getByText(/simulated/i)
+        .filter({ visible: true })
+        .count(),
+    ).toBe(0);
+  });
+
+  test('a failed run says why, in its sentence', async () => {
+    const failed = aView({
+      state: 'failed',
+      failure: { code: 'deploy-failed', message: 'Azure ML refused the deployment: the quota is used up.' },
+    });
+    const { page } = await open({ runs: [failed] }, `#/runs/${RUN_ID}`);
+    await page.getByRole('alert').getByText('the quota is used up. (deploy-failed)').waitFor();
+    await page.getByText('Nothing was measured.').waitFor();
+  });
+
+  test('an unknown run, a hash of nonsense and a host that is gone are told and break nothing', async () => {
+    const { page, host, wrong } = await open({}, '#/runs/%E0%A4%A');
+    await page.getByText('There is no run').waitFor();
+    await page.goto(`${host.url}#/what/ever`);
+    await page.getByText('No run yet.').waitFor();
+    await host.close();
+    await page.goto(`${host.url}#/`);
+    await page.getByText('The host does not answer.').waitFor();
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('hostile text stays a text wherever it comes from', async () => {
+    const { page, wrong } = await open(hostileScript(HOSTILE));
+    const literal = page.getByText(HOSTILE, { exact: true });
+    await page.locator('table.runs').waitFor();
+    await page.locator('table.endpoints').waitFor();
+    expect(await page.locator('main').textContent()).toContain(HOSTILE);
+    await page.goto(`${host?.url}#/runs/${RUN_ID}`);
+    await page.locator('table.results').waitFor();
+    expect(await literal.count()).toBeGreaterThan(0);
+    expect(await page.locator('main img, main script').count()).toBe(0);
+    expect(await page.locator('main a[href^="javascript" i], main a[href^="http" i]').count()).toBe(0);
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('is worked by the keyboard, in landmarks, with a heading that takes the focus of a new view', async () => {
+    const { page } = await open({ runs: [aView()], endpoints: [anEndpoint()] });
+    const link = page.getByRole('link', { name: 'Phi-4 version 7' });
+    await link.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Phi-4 version 7' }).waitFor();
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H2');
+    for (const landmark of ['banner', 'main', 'contentinfo'] as const)
+      expect(await page.getByRole(landmark).count()).toBe(1);
+    expect(await page.getByRole('progressbar', { name: 'Cells measured' }).count()).toBe(1);
+  });
+
+  test('fits the width of a phone', async () => {
+    const { page } = await open({
+      runs: [aView()],
+      endpoints: [anEndpoint()],
+      reports: { [RUN_ID]: { ...aReport(), partial: false } },
+    });
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const hash of ['#/', `#/runs/${RUN_ID}`]) {
+      await page.goto(`${host?.url}${hash}`);
+      await page.locator('table').first().waitFor();
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    }
+  });
+});
+
+function aScript(): Script {
+  return {
+    health: { status: 'ok', version: '0.1.0', simulated: false, simulatorGpuSpeed: null, degraded: [] },
+    runs: [],
+    olderRuns: [],
+    reports: {},
+    endpoints: [],
+    key: null,
+  };
+}
+
+/** What the API tells of `aRun`, six minutes after it was created. */
+function aView(fields: Partial<RunRecord> = {}) {
+  return viewRun(aRun(fields), A_MOMENT_MS + 6 * 60_000);
+}
+
+function anEndpoint(fields: Partial<ScriptedEndpoint> = {}): ScriptedEndpoint {
+  return {
+    name: 'fb-0123456789abcdef-a1',
+    workspace: 'default',
+    runId: RUN_ID,
+    sku: 'Standard_NC24ads_A100_v4',
+    instances: 1,
+    createdAt: '2026-01-15T12:00:00.000Z',
+    expiresAt: '2026-01-15T13:00:00.000Z',
+    costUsd: 0.367,
+    leaked: false,
+    releaseError: null,
+    ...fields,
+  };
+}
+
+/** A row that has everything, one of few samples, one without a stream, one that failed, one that was not measured. */
+function aReport(simulated = false): Report {
+  const provenance = aProvenance(simulated ? { simulated: true, simulatorGpuSpeed: 4 } : {});
+  const many = (ms: number) => aHistogram(...Array.from({ length: 300 }, (_, index) => ms + index));
+  const rich = aShardSummary({
+    e2e: many(2_345),
+    ttft: many(123),
+    steady: aWindow({ seconds: 61.7, outputTokens: 76_543 }),
+  });
+  const unstreamed = aShardSummary({
+    ttft: aHistogram(),
+    tpot: aHistogram(),
+    ttftReason: 'not-streamed',
+    steady: null,
+    steadyReason: 'Too few.',
+  });
+  return buildReport(aRun(), [
+    aCell({ provenance, summary: mergeShards([rich]) }),
+    aCell({ provenance, level: 2 }),
+    aCell({ provenance, level: 4, summary: mergeShards([unstreamed]) }),
+    aCell({ provenance, level: 8, summary: mergeShards([aFailedShardSummary()]) }),
+    aCell({ provenance, level: 16, summary: null, notMeasuredReason: null }),
+  ]);
+}
+
+/** The text in every place of the API that a person, a server or Azure fills. */
+function hostileScript(text: string): Partial<Script> {
+  const record = aRun();
+  const view = viewRun(
+    aRun({
+      state: 'failed',
+      failure: { code: 'internal', message: text },
+      stoppedBy: text,
+      endpoint: {
+        ...record.endpoint!,
+        name: text,
+        deployment: text,
+        region: text,
+        sku: text,
+        scoringUri: text,
+      },
+    }),
+    A_MOMENT_MS,
+  );
+  const spec = { ...aSpec(), model: { registry: text, name: text, version: text } } as typeof view.spec;
+  const summary = mergeShards([
+    aFailedShardSummary({ failureExamples: { 'server-error': text }, failures: { 'server-error': 20 } }),
+  ]);
+  const report = buildReport(record, [
+    aCell({ summary }),
+    aCell({ level: 2, summary: null, notMeasuredReason: text }),
+  ]);
+  return {
+    health: {
+      status: 'degraded',
+      version: text,
+      simulated: false,
+      simulatorGpuSpeed: null,
+      degraded: [text],
+    },
+    runs: [{ ...view, spec, plan: { ...view.plan, warnings: [text] } }],
+    reports: { [RUN_ID]: { ...report, notes: [text], partial: false } },
+    endpoints: [anEndpoint({ name: text, workspace: text, sku: text, leaked: true, releaseError: text })],
+  };
+}
+
+async function textsOf(row: ReturnType<Page['locator']>): Promise<string[]> {
+  return (await row.locator('th, td').allTextContents()).map((text) => text.trim());
+}
