@@ -21,12 +21,12 @@ const ADMISSION_WAIT_MS = 2_000;
 const READY_WAIT_MS = 20_000;
 /** Activities of one wave may be dispatched this far apart, and no further. */
 const RENDEZVOUS_MS = 60_000;
-const RENDEZVOUS_POLL_MS = 200;
-/** From the last arrival to the first request: two polls and a margin. */
+const RENDEZVOUS_POLL_MS = 100;
+/** From the last arrival to the first request: a poll, a slow table, and a margin. */
 const START_LEAD_MS = 500;
-/** From the last "I have what I need" to the last request: what it takes all shards to read it. */
-const STOP_LEAD_MS = 1_000;
-const SATISFIED_POLL_MS = 400;
+/** From the last "I have what I need" to the last request: a poll, a slow table, and a margin. */
+const STOP_LEAD_MS = 600;
+const SATISFIED_POLL_MS = 200;
 /** How soon a cancel is seen. */
 const CANCEL_POLL_MS = 2_000;
 /** The origin's retries after a 429. */

@@ -1,0 +1,196 @@
+/** An endpoint from its lease to its end, by the steps themselves: what may run twice, what is undone, what is reaped. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { reap } from '../../src/activities/reap.ts';
+import { createSteps } from '../../src/activities/steps.ts';
+import { endpointName, LEASE_TAGS } from '../../src/core/lease.ts';
+import type { RunRecord } from '../../src/core/run.ts';
+import type { Progress } from '../../src/orchestrations/steps.ts';
+import type { Orchestrations } from '../../src/services.ts';
+import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
+
+let real: RealServices;
+
+beforeEach(async () => {
+  real = await openRealServices();
+});
+
+afterEach(async () => {
+  await real.close();
+});
+
+const running: Orchestrations = {
+  start: async () => {},
+  isRunning: async () => true,
+  isKnown: async () => true,
+};
+const lost: Orchestrations = { ...running, isRunning: async () => false };
+
+const stepsOf = () => createSteps(real.services);
+const nameOf = (run: RunRecord) => endpointName('test', run.id, 1);
+const readRun = async (run: RunRecord) => {
+  const found = await real.services.stores.runs.read(run.id);
+  if (found === null) throw new Error('The run is gone.');
+  return found;
+};
+
+/** A run whose endpoint has been asked for, and nothing more. */
+async function withEndpoint(): Promise<RunRecord> {
+  const run = await real.aStoredRun();
+  const steps = stepsOf();
+  await steps.startRun({ runId: run.id });
+  expect(await steps.deployEndpoint({ runId: run.id })).toEqual({ state: 'waiting' });
+  return run;
+}
+
+async function untilReady(run: RunRecord, stage: 'endpoint' | 'deployment' | 'traffic'): Promise<void> {
+  await eventually(async () => (await stepsOf().deployProgress({ runId: run.id, stage })).state === 'ready');
+}
+
+async function untilGone(run: RunRecord): Promise<void> {
+  await eventually(async () => (await stepsOf().releaseProgress({ runId: run.id })).gone);
+}
+
+describe('deploying', () => {
+  it('makes one endpoint however often its steps run, with its lease and tags, and bills from the deployment on', async () => {
+    const run = await withEndpoint();
+    const steps = stepsOf();
+    await steps.deployEndpoint({ runId: run.id });
+    await untilReady(run, 'endpoint');
+    expect((await readRun(run)).billing.fromMs).toBeNull();
+    await steps.deployModel({ runId: run.id });
+    const { billing } = await readRun(run);
+    await steps.deployModel({ runId: run.id });
+    expect((await readRun(run)).billing.fromMs).toBe(billing.fromMs);
+    await untilReady(run, 'deployment');
+    await steps.deployTraffic({ runId: run.id });
+    await untilReady(run, 'traffic');
+
+    expect(await real.alive()).toEqual([nameOf(run)]);
+    const state = await real.services.controlPlane.readEndpoint('default', nameOf(run));
+    expect(state?.tags).toMatchObject({ [LEASE_TAGS.owner]: 'test', [LEASE_TAGS.run]: run.id });
+    const { endpoint } = await readRun(run);
+    expect(endpoint).toMatchObject({
+      sku: 'Standard_NC24ads_A100_v4',
+      instances: 1,
+      region: 'eastus2',
+      simulated: true,
+    });
+
+    expect(await steps.warmUp({ runId: run.id, attempt: 1 })).toEqual({ state: 'ready' });
+    expect((await readRun(run)).warmUp).toMatchObject({
+      calibrated: true,
+      route: { api: 'openai-chat', stream: true },
+    });
+
+    await steps.releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+    expect(await real.alive()).toEqual([]);
+    expect((await readRun(run)).billing.untilMs).not.toBeNull();
+    expect((await real.services.stores.leases.read(nameOf(run)))?.closedAtMs).not.toBeNull();
+  });
+
+  it('creates nothing under a lease that was closed, as a duplicate of a step that comes late would', async () => {
+    const run = await withEndpoint();
+    await stepsOf().releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+    // The run's row as it was before the release: all that the late duplicate would see of it.
+    await real.services.stores.runs.change(run.id, () => ({ state: 'provisioning' }));
+    const late: Progress = await stepsOf().deployEndpoint({ runId: run.id });
+    expect(late).toMatchObject({ state: 'ended', ending: { failure: { code: 'lost-orchestration' } } });
+    expect(await stepsOf().deployModel({ runId: run.id })).toMatchObject({ state: 'ended' });
+    expect(await real.alive()).toEqual([]);
+  });
+
+  it('ends a run whose model does not exist with a sentence, and the release removes what was made for it', async () => {
+    const run = await real.aStoredRun();
+    await real.services.stores.runs.change(run.id, ({ spec }) => ({
+      spec: {
+        ...spec,
+        model: { registry: 'AzureML', name: 'No-Such-Model', version: '1' },
+      } as RunRecord['spec'],
+    }));
+    const steps = stepsOf();
+    await steps.startRun({ runId: run.id });
+    await steps.deployEndpoint({ runId: run.id });
+    await untilReady(run, 'endpoint');
+    let progress = await steps.deployModel({ runId: run.id });
+    await eventually(async () => {
+      if (progress.state !== 'ended')
+        progress = await steps.deployProgress({ runId: run.id, stage: 'deployment' });
+      return progress.state === 'ended';
+    });
+    expect(progress).toMatchObject({ ending: { state: 'failed', failure: { code: 'deploy-failed' } } });
+    await steps.releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+    expect(await real.alive()).toEqual([]);
+  });
+
+  it('stops at a cancel: the next step ends the run as canceled and starts nothing', async () => {
+    const run = await withEndpoint();
+    await real.services.stores.runs.change(run.id, () => ({ cancelRequestedAtMs: real.services.now() }));
+    expect(await stepsOf().deployModel({ runId: run.id })).toMatchObject({
+      state: 'ended',
+      ending: { state: 'canceled' },
+    });
+    expect((await readRun(run)).billing.fromMs).toBeNull();
+    await stepsOf().releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+  });
+});
+
+describe('the reaper', () => {
+  it('leaves a run alone whose orchestration runs, and one that was heard of within 15 minutes', async () => {
+    const run = await withEndpoint();
+    await untilReady(run, 'endpoint');
+    real.advance(14 * 60_000);
+    expect(await reap(real.services, lost)).toEqual([]);
+    real.advance(2 * 60_000);
+    expect(await reap(real.services, running)).toEqual([]);
+    expect(await real.alive()).toEqual([nameOf(run)]);
+    await stepsOf().releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+  });
+
+  it('deletes the endpoint of a run that is lost, and its row says so once the endpoint is gone', async () => {
+    const run = await withEndpoint();
+    await untilReady(run, 'endpoint');
+    real.advance(16 * 60_000);
+    const first = await reap(real.services, lost);
+    expect(first).toMatchObject([
+      { endpoint: nameOf(run), gone: false, reason: expect.stringContaining('silent') },
+    ]);
+    expect((await readRun(run)).state).toBe('releasing');
+    await eventually(async () => (await reap(real.services, lost)).every((one) => one.gone));
+    expect(await real.alive()).toEqual([]);
+    expect(await readRun(run)).toMatchObject({ state: 'failed', failure: { code: 'lost-orchestration' } });
+    expect(await real.services.stores.leases.listOpen()).toEqual([]);
+  });
+
+  it('deletes what is past its expiry even while its orchestration runs', async () => {
+    const run = await withEndpoint();
+    await untilReady(run, 'endpoint');
+    real.advance((run.plan.boundMinutes + 1) * 60_000);
+    await eventually(async () => {
+      await reap(real.services, running);
+      return (await real.alive()).length === 0;
+    });
+  });
+
+  it('starts a run whose start was cut off between its row and its orchestration, and no other', async () => {
+    const run = await real.aStoredRun();
+    const started: string[] = [];
+    const orchestrations = {
+      ...lost,
+      start: async (id: string) => void started.push(id),
+      isKnown: async () => false,
+    };
+    await reap(real.services, orchestrations);
+    expect(started).not.toContain(run.id);
+    real.advance(61_000);
+    await reap(real.services, orchestrations);
+    expect(started).toContain(run.id);
+    started.length = 0;
+    await reap(real.services, { ...orchestrations, isKnown: async () => true });
+    expect(started).toEqual([]);
+  });
+});

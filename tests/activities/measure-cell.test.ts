@@ -1,0 +1,151 @@
+/** Shards of a repeat meet through their rows, begin and stop together, and tell what kept them from being measured. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSteps } from '../../src/activities/steps.ts';
+import { buildReport } from '../../src/core/report.ts';
+import type { RunRecord } from '../../src/core/run.ts';
+import { createConnectionBudget } from '../../src/load/connection-budget.ts';
+import type { StepHandlers } from '../../src/orchestrations/steps.ts';
+import { aSpec } from '../support/builders.ts';
+import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
+
+let real: RealServices;
+let run: RunRecord;
+let steps: StepHandlers;
+
+const orderOf = (level: number, repeat = 1, attempt = 1) => ({
+  workload: 0,
+  level,
+  repeat,
+  attempt,
+  maxSeconds: 20,
+});
+
+/** One run with a deployment that answers, for all tests here. */
+beforeAll(async () => {
+  real = await openRealServices();
+  const spec = aSpec({
+    workloads: [{ promptTokens: 64, outputTokens: 32 }],
+    concurrency: { levels: [1, 2, 4] },
+    measure: { mode: 'steady', repeats: 2, minRequests: 4 },
+  });
+  run = await real.aStoredRun({ spec });
+  steps = createSteps(real.services);
+  const { id: runId } = run;
+  await steps.startRun({ runId });
+  await steps.deployEndpoint({ runId });
+  await eventually(async () => (await steps.deployProgress({ runId, stage: 'endpoint' })).state === 'ready');
+  await steps.deployModel({ runId });
+  await eventually(
+    async () => (await steps.deployProgress({ runId, stage: 'deployment' })).state === 'ready',
+  );
+  await steps.deployTraffic({ runId });
+  await eventually(async () => (await steps.deployProgress({ runId, stage: 'traffic' })).state === 'ready');
+  await eventually(async () => (await steps.warmUp({ runId, attempt: 1 })).state === 'ready');
+});
+
+afterAll(async () => {
+  await real.close();
+});
+
+const rowsOf = (cellKey: string, attempt = 1) =>
+  real.services.stores.shards.list({ runId: run.id, cellKey, attempt });
+
+describe('measureCell', () => {
+  it('begins both shards at one moment, stops them together, and leaves rows that merge into a cell and a report', async () => {
+    const order = orderOf(4);
+    const [first, second] = await Promise.all([
+      steps.measureCell({ runId: run.id, order, shard: 0 }),
+      delay(700).then(() => steps.measureCell({ runId: run.id, order, shard: 1 })),
+    ]);
+    expect(first).toMatchObject({ status: 'measured', failed: 0, aborted: false, message: null });
+    expect(second?.status).toBe('measured');
+    const rows = await rowsOf('w000-c0004-r01');
+    const [one, other] = rows.map((row) => row.summary);
+    if (one == null || other == null) throw new Error('Both shards must have a summary.');
+    // They began together though one arrived 700 ms after the other, and ended within a request of each other.
+    const requestMs = 400;
+    expect(Math.abs(one.startedAtMs - other.startedAtMs)).toBeLessThan(requestMs);
+    expect(one.endedAtMs).toBeGreaterThan(other.startedAtMs);
+    expect(one.steady).not.toBeNull();
+
+    const cell = { ...order, gaveUpReason: null, saveFailures: 0 };
+    expect(await steps.saveCell({ runId: run.id, cell, cellsDone: 1 })).toEqual({ saved: true });
+    expect(await steps.saveCell({ runId: run.id, cell, cellsDone: 1 })).toEqual({ saved: true });
+    const cells = await real.services.stores.cells.list(run.id);
+    expect(cells).toHaveLength(1);
+    expect(cells[0]?.summary).toMatchObject({
+      shards: 2,
+      connections: 4,
+      attempted: one.attempted + other.attempted,
+    });
+
+    await steps.aggregate({ runId: run.id, stoppedBy: 'Only one cell was asked for.' });
+    const stored = await real.services.stores.reports.read(run.id);
+    const now = await real.services.stores.runs.read(run.id);
+    if (now === null) throw new Error('The run is gone.');
+    expect(stored).toEqual(buildReport(now, cells));
+    expect(stored?.rows[0]?.provenance).toMatchObject({ simulated: true, sku: 'Standard_NC24ads_A100_v4' });
+  });
+
+  it('is late, and loads nothing, where its sibling does not come within a minute', async () => {
+    let aheadMs = 0; // Only this shard's clock: the load engine keeps to the real one.
+    const alone = createSteps({ ...real.services, now: () => Date.now() + aheadMs });
+    const outcome = alone.measureCell({ runId: run.id, order: orderOf(2), shard: 0 });
+    await eventually(async () => (await rowsOf('w000-c0002-r01')).length === 1);
+    aheadMs = 61_000;
+    expect(await outcome).toMatchObject({ status: 'late', startedAtMs: null, attempted: 0 });
+    expect((await rowsOf('w000-c0002-r01'))[0]?.status).toBe('late');
+  });
+
+  it('is late where its sibling was measured with another activity, which a crash has started again', async () => {
+    const order = orderOf(2, 2);
+    await Promise.all([0, 1].map((shard) => steps.measureCell({ runId: run.id, order, shard })));
+    expect(await steps.measureCell({ runId: run.id, order, shard: 1 })).toMatchObject({ status: 'late' });
+  });
+
+  it('is busy where this process has no room for its connections', async () => {
+    const connections = createConnectionBudget(4);
+    const free = await connections.admit(3, 0);
+    const crowded = createSteps({ ...real.services, connections });
+    expect(await crowded.measureCell({ runId: run.id, order: orderOf(4, 2), shard: 0 })).toMatchObject({
+      status: 'busy',
+    });
+    free?.();
+  });
+
+  it('tells what kept it from being measured instead of throwing', async () => {
+    const broken = createSteps({
+      ...real.services,
+      controlPlane: {
+        ...real.services.controlPlane,
+        readAuthorization: async () => Promise.reject(new Error('No keys today.')),
+      },
+    });
+    expect(await broken.measureCell({ runId: run.id, order: orderOf(1), shard: 0 })).toMatchObject({
+      status: 'failed',
+      message: 'No keys today.',
+    });
+  });
+
+  it('stops within seconds of a cancel, while it loads and while it waits', async () => {
+    const long = { ...orderOf(1, 2), maxSeconds: 600 };
+    const endless = await real.aStoredRun({
+      spec: aSpec({
+        workloads: [{ promptTokens: 64, outputTokens: 32 }],
+        measure: { mode: 'steady', minRequests: 10_000 },
+      }),
+      warmUp: (await real.services.stores.runs.read(run.id))?.warmUp ?? null,
+      endpoint: (await real.services.stores.runs.read(run.id))?.endpoint ?? null,
+      state: 'measuring',
+    });
+    const loading = steps.measureCell({ runId: endless.id, order: long, shard: 0 });
+    const waiting = steps.measureCell({ runId: endless.id, order: { ...long, level: 4 }, shard: 1 });
+    await eventually(
+      async () => (await real.services.stores.runs.read(endless.id))?.progress.current !== null,
+    );
+    await real.services.stores.runs.change(endless.id, () => ({ cancelRequestedAtMs: real.services.now() }));
+    expect((await loading).status).toBe('canceled');
+    expect((await waiting).status).toBe('canceled');
+  });
+});
