@@ -26,12 +26,15 @@ export class Problem extends Error {
   }
 }
 
-/** 400 with all faults; the detail counts them and names the first. */
+/** 400 with all faults; the detail is the one fault, or says how many there are. */
 export function invalidInput(faults: readonly Fault[]): Problem {
   const [first] = faults;
   if (first === undefined) throw new Error('Invalid input without a fault.');
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
-  return new Problem(400, 'Invalid input', `${first.path} ${first.message}${more}`, faults);
+  const detail =
+    faults.length === 1
+      ? `${first.path} ${first.message}`
+      : `There are ${faults.length} faults; "faults" lists each with its path.`;
+  return new Problem(400, 'Invalid input', detail, faults);
 }
 
 export function notFound(what: string): Problem {
