@@ -22,7 +22,7 @@ const RULES: Readonly<
   },
   http: { rooms: ['core', 'services', 'activities', 'dashboard'], packages: ['node:*'] },
   dashboard: { rooms: ['core'], packages: ['node:*'] },
-  cli: { rooms: ['core', 'load', 'config', 'http'], packages: ['commander', 'cli-table3', 'node:*'] },
+  cli: { rooms: ['core', 'load', 'config', 'http'], packages: ['commander', 'node:*'] },
   services: { rooms: ['core', 'load'], packages: [] },
   config: { rooms: [], packages: ['zod'] },
   main: { rooms: ['core', 'load', 'azure', 'config', 'services'], packages: ['node:*'] },
