@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mayMove } from '../core/run.ts';
 import { deriveSeed } from '../core/seed.ts';
+import type { BenchmarkSpec } from '../core/spec.ts';
 import type { ProbeResult } from '../load/probe.ts';
 import type { Progress, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
@@ -51,7 +52,11 @@ async function warmUp(services: Services, runId: string, attempt: number): Promi
     requestIdPrefix: requestIdPrefix(runId, `warm-${attempt}`),
     seed: deriveSeed(run.spec.seed, runId, 'warm', attempt),
   });
-  if (!probe.ok) return progressOfFailure(probe, attempt);
+  if (!probe.ok) {
+    const current = `no answer yet (${probe.failure}): ${probe.message}`;
+    await services.stores.runs.change(runId, ({ progress }) => ({ progress: { ...progress, current } }));
+    return progressOfFailure(probe, attempt);
+  }
   const { route, requests, charactersPerToken, templateTokens, calibrated } = probe;
   await services.stores.runs.change(runId, (now) => ({
     warmUp: {
@@ -62,6 +67,7 @@ async function warmUp(services: Services, runId: string, attempt: number): Promi
       calibrated,
     },
     endpoint: now.endpoint ?? endpointOfTheUser(services, run.spec.target, route.url),
+    progress: { ...now.progress, current: null },
   }));
   return { state: 'ready' };
 }
@@ -77,9 +83,7 @@ function progressOfFailure(probe: ProbeResult & { ok: false }, attempt: number):
   };
 }
 
-type Target = import('../core/spec.ts').BenchmarkSpec['target'];
-
-function endpointOfTheUser(services: Services, target: Target, url: string) {
+function endpointOfTheUser(services: Services, target: BenchmarkSpec['target'], url: string) {
   if (target.kind !== 'existing') return null;
   const { hostname } = new URL(url);
   return {

@@ -23,7 +23,9 @@ export function describeStage(run: RunView): string {
         ? `deploying ${modelOf(run)} on ${run.spec.target.instances} x ${run.spec.target.sku}`
         : 'looking at the endpoint';
     case 'warming':
-      return `endpoint ${endpointOf(run)} is ready; finding its route and warming it`;
+      return run.spec.target.kind === 'managed'
+        ? `endpoint ${endpointOf(run)} is ready; finding its route and warming it`
+        : 'finding the route of the endpoint and warming it';
     case 'measuring':
       return `${plan.cellsPlanned} measurements${endpoint?.route ? ` over ${endpoint.route}` : ''}`;
     case 'releasing':
