@@ -5,9 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CellOrder, cellId, cellKey, shardConnections, shardCount } from '../core/cell.ts';
+import { mostRepeats } from '../core/plan.ts';
 import { isFinal, mayMove, type RunRecord } from '../core/run.ts';
 import { deriveSeed } from '../core/seed.ts';
 import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import { mergeShards } from '../core/summary.ts';
 import type { RunningShard } from '../load/shard-runner.ts';
 import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services, ShardGroup, ShardRow } from '../services.ts';
@@ -53,6 +55,7 @@ const NOTHING: ShardOutcome = {
   startedAtMs: null,
   attempted: 0,
   failed: 0,
+  outputTokensPerSecond: null,
   aborted: false,
   message: null,
 };
@@ -193,6 +196,7 @@ async function finishShard(
     startedAtMs: summary.startedAtMs,
     attempted: summary.attempted,
     failed: summary.attempted - summary.succeeded,
+    outputTokensPerSecond: mergeShards([summary]).rates.outputTokensPerSecond,
     aborted: summary.abortedBy !== null,
     message: null,
   };
@@ -220,7 +224,7 @@ async function readRow(services: Services, group: ShardGroup, shard: number): Pr
 async function announce(services: Services, run: RunRecord, order: CellOrder): Promise<void> {
   const workload = run.spec.workloads[order.workload];
   if (workload === undefined) throw new Error(`The spec has no workload ${order.workload}.`);
-  const current = `${cellId(order.level, workload)} (repeat ${order.repeat} of ${run.spec.measure.repeats})`;
+  const current = `${cellId(order.level, workload)} (repeat ${order.repeat} of ${mostRepeats(run.spec)})`;
   await services.stores.runs.change(run.id, (now) => ({
     ...(mayMove(now.state, 'measuring') ? { state: 'measuring' as const } : {}),
     progress: { ...now.progress, current, measuringFromMs: now.progress.measuringFromMs ?? services.now() },

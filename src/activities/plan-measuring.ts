@@ -1,5 +1,6 @@
 /** What the measuring orchestration needs of its spec, and no more: it crosses durable history. */
 import { repeatLimits } from '../core/plan.ts';
+import { repeatPlanOf } from '../core/repeats.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { readRun } from './run-step.ts';
@@ -11,7 +12,7 @@ export function planMeasuringStep(services: Services): Pick<StepHandlers, 'planM
       return {
         workloads: spec.workloads,
         concurrency: spec.concurrency,
-        repeats: spec.measure.repeats,
+        repeats: repeatPlanOf(spec.measure.repeats),
         limits: repeatLimits(spec),
         maxCells: spec.limits.maxCells,
         isolation: spec.isolation,

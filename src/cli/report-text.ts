@@ -52,6 +52,7 @@ function renderNotes(report: Report & { readonly partial?: boolean }, width: num
       row.notMeasuredReason === null ? [] : [`${row.cellId}: ${row.notMeasuredReason}`],
     ),
     ...failures.map((row) => `${row.cellId}: ${row.failed} failed (${describeCounts(row.failures)}).`),
+    ...report.findings.sentences,
     ...report.notes,
   ];
   return notes.flatMap((note) => wrapLine(printable(note), width));

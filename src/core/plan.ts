@@ -5,6 +5,7 @@
 import { cellId } from './cell.ts';
 import type { Fault, Parsed } from './failure.ts';
 import type { PriceQuote } from './price.ts';
+import { repeatPlanOf } from './repeats.ts';
 import { type BenchmarkSpec, SPEC_BOUNDS, type Workload } from './spec.ts';
 
 /**
@@ -86,7 +87,7 @@ export function planRun(spec: BenchmarkSpec, price: PriceQuote): Parsed<Plan> {
   return {
     ok: true,
     value: {
-      cellsPlanned: Math.min(cells.length * spec.measure.repeats, spec.limits.maxCells),
+      cellsPlanned: Math.min(cells.length * mostRepeats(spec), spec.limits.maxCells),
       maxConcurrentRequestsPerInstance: maxConcurrentRequests(spec),
       requestTimeoutSeconds: requestTimeoutSeconds(spec),
       boundMinutes: round(boundMinutes, 1),
@@ -112,12 +113,17 @@ export function planCells(spec: BenchmarkSpec): PlannedCell[] {
       cellId: cellId(level, workload),
       level,
       workload,
-      repeats: spec.measure.repeats,
+      repeats: mostRepeats(spec),
       predictedSeconds: round(predictRepeatSeconds(spec, workload, level), 1),
       maxSeconds: repeatMaxSeconds(repeatLimits(spec), workload, level),
       warnings: cellWarnings(spec, workload, level),
     })),
   );
+}
+
+/** Repeats of each cell at the most; fewer where an interval becomes narrow before. */
+export function mostRepeats(spec: BenchmarkSpec): number {
+  return repeatPlanOf(spec.measure.repeats).most;
 }
 
 /** The levels that a spec names, or that its ramp may reach. */
@@ -236,10 +242,10 @@ function cellWarnings(spec: BenchmarkSpec, workload: Workload, level: number): s
 
 function planWarnings(spec: BenchmarkSpec, cells: readonly PlannedCell[]): string[] {
   const warnings: string[] = [];
-  const wanted = cells.length * spec.measure.repeats;
+  const wanted = cells.length * mostRepeats(spec);
   if (wanted > spec.limits.maxCells) {
     warnings.push(
-      `${cells.length} cells of ${spec.measure.repeats} repeats make ${wanted} measurements; limits.maxCells stops after ${spec.limits.maxCells}.`,
+      `${cells.length} cells of ${mostRepeats(spec)} repeats make ${wanted} measurements; limits.maxCells stops after ${spec.limits.maxCells}.`,
     );
   }
   const predictedMinutes = cells.reduce((sum, cell) => sum + (cell.repeats * cell.predictedSeconds) / 60, 0);

@@ -23,6 +23,11 @@ export interface RepeatPlan {
   readonly most: number;
 }
 
+/** The plan behind `measure.repeats` of a spec: a number is measured without looking. */
+export function repeatPlanOf(repeats: number | RepeatPlan): RepeatPlan {
+  return typeof repeats === 'number' ? { least: repeats, most: repeats } : repeats;
+}
+
 export interface RepeatDecision {
   /** `enough`: the interval is narrow. `stop`: it is not, or was not asked to be, and the bound is reached. */
   readonly decision: 'more' | 'enough' | 'stop';

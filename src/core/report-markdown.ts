@@ -20,6 +20,9 @@ export function reportToMarkdown(report: Report, partial = false): string {
     '## Best throughput',
     writeBest(report),
     ...writeFailures(report.rows),
+    ...(report.findings.sentences.length === 0
+      ? []
+      : ['## Findings', writeList(report.findings.sentences.map(escapeOwn))]),
     '## Notes',
     writeList(writeNotes(report)),
   ];
@@ -81,6 +84,11 @@ const CELL_COLUMNS: readonly (readonly [title: string, read: (row: ReportRow) =>
     'Output tokens/s',
     (row) =>
       digits(row.outputTokensPerSecond, 4) + (row.steady || row.outputTokensPerSecond === null ? '' : ' \\*'),
+  ],
+  [
+    '95 % interval',
+    ({ outputTokensInterval: interval }) =>
+      interval === null ? NONE : `${digits(interval.lower, 4)} to ${digits(interval.upper, 4)}`,
   ],
   ['Requests/s', (row) => digits(row.requestsPerSecond, 3)],
   [
@@ -158,6 +166,11 @@ function writeNotes(report: Report): string[] {
   return report.stoppedBy === null
     ? notes
     : [...notes, `Measuring stopped early: ${literal(report.stoppedBy)}`];
+}
+
+/** A sentence of ours, which holds no foreign text: its signs that Markdown knows are escaped and it stays prose. */
+function escapeOwn(sentence: string): string {
+  return sentence.replace(/[\\`*_[\]<>|~]/g, '\\$&');
 }
 
 /** A percentile, or the least number of samples that it would need. */

@@ -4,7 +4,15 @@
  */
 import { cellId } from './cell.ts';
 import type { RequestFailure } from './failure.ts';
+import { type Findings, findAll } from './findings.ts';
 import type { DurationHistogram } from './histogram.ts';
+import {
+  type MeanInterval,
+  type PercentileInterval,
+  percentileInterval,
+  rankedDurations,
+} from './interval.ts';
+import { type RepeatPlan, repeatPlanOf, repeatsInterval } from './repeats.ts';
 import type { RunRecord } from './run.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { Route } from './shard.ts';
@@ -64,6 +72,8 @@ export interface Report {
     readonly instances: number;
   };
   readonly stoppedBy: string | null;
+  /** What the rows say together, each with its evidence. */
+  readonly findings: Findings;
   readonly notes: readonly string[];
   readonly simulated: boolean;
 }
@@ -84,8 +94,8 @@ export interface ReportRow {
   /** Mean over repeats of each repeat's rate; null where nothing succeeded. */
   readonly outputTokensPerSecond: number | null;
   readonly requestsPerSecond: number | null;
-  readonly outputTokensPerSecondMin: number | null;
-  readonly outputTokensPerSecondMax: number | null;
+  /** Of the repeats' means, at 95 % whenever repeating ended; null below two repeats that gave a figure. */
+  readonly outputTokensInterval: MeanInterval | null;
   /** True where each repeat had a steady window. */
   readonly steady: boolean;
   readonly steadyReason: string | null;
@@ -117,6 +127,8 @@ export interface Quantiles {
   readonly p95: number | null;
   readonly p99: number | null;
   readonly max: number | null;
+  /** How far the percentiles may be off, from order statistics at 95 %. */
+  readonly intervals: Readonly<Record<'p50' | 'p95' | 'p99', PercentileInterval>>;
 }
 
 /**
@@ -130,7 +142,9 @@ export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Repor
   for (const cell of cells) byCell.set(cell.cellId, [...(byCell.get(cell.cellId) ?? []), cell]);
   const hourlyUsd =
     run.billing.pricePerHourUsd === null ? null : run.billing.pricePerHourUsd * run.billing.instances;
-  const rows = [...byCell.values()].map((repeats) => buildRow(repeats, hourlyUsd)).sort(byWorkloadThenLevel);
+  const rows = [...byCell.values()]
+    .map((cellsOfRow) => buildRow(cellsOfRow, hourlyUsd, repeatPlanOf(run.spec.measure.repeats)))
+    .sort(byWorkloadThenLevel);
   const simulated = run.endpoint?.simulated === true || rows.some((row) => row.provenance.simulated);
   return {
     runId: run.id,
@@ -144,12 +158,13 @@ export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Repor
       instances: run.billing.instances,
     },
     stoppedBy: run.stoppedBy,
+    findings: findAll(rows, cells),
     notes: reportNotes(run, rows, simulated),
     simulated,
   };
 }
 
-function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): ReportRow {
+function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeats: RepeatPlan): ReportRow {
   const first = cells[0];
   if (first === undefined) throw new Error('A row without a cell cannot be built.');
   const summaries = cells.map((cell) => cell.summary).filter((summary) => summary !== null);
@@ -177,8 +192,7 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null): Repor
     retries: total((summary) => summary.retries),
     outputTokensPerSecond,
     requestsPerSecond: mean(ratesOf(summaries, 'requestsPerSecond')),
-    outputTokensPerSecondMin: outputRates.length === 0 ? null : Math.min(...outputRates),
-    outputTokensPerSecondMax: outputRates.length === 0 ? null : Math.max(...outputRates),
+    outputTokensInterval: repeatsInterval(repeats, outputRates),
     steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
     steadyReason: summaries.find((summary) => summary.rates.reason !== null)?.rates.reason ?? null,
     wholeSeconds: mean(summaries.map((summary) => (summary.endedAtMs - summary.startedAtMs) / 1000)),
@@ -226,9 +240,11 @@ export function usdPerMillionTokens(hourlyUsd: number | null, tokensPerSecond: n
   return (hourlyUsd / (tokensPerSecond * 3_600)) * 1_000_000;
 }
 
-function quantilesOf(histogram: DurationHistogram): Quantiles {
+/** The figures of a histogram; a percentile is null below its LEAST_SAMPLES. */
+export function quantilesOf(histogram: DurationHistogram): Quantiles {
   const at = (quantile: number, least: number) =>
     histogram.count >= least ? histogram.quantileMs(quantile) : null;
+  const interval = (quantile: number) => percentileInterval(rankedDurations(histogram), quantile);
   return {
     count: histogram.count,
     mean: histogram.meanMs,
@@ -236,6 +252,7 @@ function quantilesOf(histogram: DurationHistogram): Quantiles {
     p95: at(0.95, LEAST_SAMPLES.p95),
     p99: at(0.99, LEAST_SAMPLES.p99),
     max: histogram.maxMs,
+    intervals: { p50: interval(0.5), p95: interval(0.95), p99: interval(0.99) },
   };
 }
 

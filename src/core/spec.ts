@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Fault, Parsed } from './failure.ts';
+import { LEAST_REPEATS, MOST_REPEATS } from './repeats.ts';
 import { explainUnknownSku, findSku } from './sku.ts';
 
 /** Bounds of a spec. Each keeps a run, a row or a bill finite; the reason stands beside the number. */
@@ -20,7 +21,8 @@ export const SPEC_BOUNDS = {
   workloads: 100,
   /** Azure ML: at most 50 instances in a deployment. */
   instances: 50,
-  repeats: 20,
+  /** What the intervals after an early stop were shown for. */
+  repeats: MOST_REPEATS,
   minRequests: 10_000,
   /** An activity must end well before the function timeout in host.json (45 minutes). */
   maxSeconds: 1_500,
@@ -251,13 +253,28 @@ const concurrency = z
   })
   .default({ levels: [1, 2, 4, 8] });
 
+const repeats = z.union(
+  [
+    whole(1, SPEC_BOUNDS.repeats),
+    z
+      .strictObject({
+        least: whole(LEAST_REPEATS, SPEC_BOUNDS.repeats).default(LEAST_REPEATS),
+        most: whole(LEAST_REPEATS, SPEC_BOUNDS.repeats),
+      })
+      .refine((range) => range.least <= range.most, { error: 'must not have a "least" above its "most"' }),
+  ],
+  {
+    error: `must be a whole number from 1 to ${SPEC_BOUNDS.repeats}, or {"least":3,"most":10} to stop early where the interval is narrow`,
+  },
+);
+
 const measure = z
   .discriminatedUnion(
     'mode',
     [
       z.strictObject({
         mode: z.literal('steady').default('steady'),
-        repeats: whole(1, SPEC_BOUNDS.repeats).default(3),
+        repeats: repeats.default(3),
         minRequests: whole(1, SPEC_BOUNDS.minRequests).default(30),
         maxSeconds: z
           .union([z.literal('auto'), amount(1, SPEC_BOUNDS.maxSeconds)], {

@@ -5,6 +5,7 @@
  */
 import { type CellOrder, cellKey, shardCount } from './cell.ts';
 import { predictRequestSeconds, type RepeatLimits, repeatMaxSeconds } from './plan.ts';
+import { decideRepeats, type RepeatPlan } from './repeats.ts';
 import { deriveSeed, shuffle } from './seed.ts';
 import type { BenchmarkSpec, RampRange, Workload } from './spec.ts';
 
@@ -12,7 +13,7 @@ import type { BenchmarkSpec, RampRange, Workload } from './spec.ts';
 export interface MeasurePlan {
   readonly workloads: readonly Workload[];
   readonly concurrency: BenchmarkSpec['concurrency'];
-  readonly repeats: number;
+  readonly repeats: RepeatPlan;
   readonly limits: RepeatLimits;
   readonly maxCells: number;
   readonly isolation: 'exclusive' | 'shared';
@@ -27,6 +28,8 @@ export interface CellOutcome extends Pick<CellOrder, 'workload' | 'level' | 'rep
   readonly status: 'measured' | 'again';
   readonly attempted: number;
   readonly failed: number;
+  /** Null where nothing succeeded. */
+  readonly outputTokensPerSecond: number | null;
   /** Nothing further can succeed: the credential is refused. */
   readonly aborted: boolean;
 }
@@ -94,14 +97,31 @@ function openRepeats(plan: MeasurePlan, latest: ReadonlyMap<string, CellOutcome>
     return next === null ? [] : [next];
   }
   const unsettled: Repeat[] = [];
-  for (let repeat = 1; repeat <= plan.repeats; repeat += 1) {
+  for (let repeat = 1; repeat <= plan.repeats.most; repeat += 1) {
     for (const cell of shuffledCells(plan, plan.concurrency.levels, repeat)) {
       const outcome = latest.get(cellKey({ ...cell, repeat }));
       if (outcome !== undefined && isSettled(outcome)) continue;
+      if (repeat > plan.repeats.least && isEnough(plan, cell, repeat, latest)) continue;
       unsettled.push({ ...cell, repeat });
     }
   }
   return unsettled;
+}
+
+/** Whether the repeats before this one make an interval that is narrow enough to leave the rest. */
+function isEnough(
+  plan: MeasurePlan,
+  cell: Pick<Repeat, 'workload' | 'level'>,
+  repeat: number,
+  latest: ReadonlyMap<string, CellOutcome>,
+): boolean {
+  const before = Array.from({ length: repeat - 1 }, (_, index) =>
+    latest.get(cellKey({ ...cell, repeat: index + 1 })),
+  );
+  const rates = before.map((outcome) =>
+    outcome?.status === 'measured' ? outcome.outputTokensPerSecond : null,
+  );
+  return decideRepeats(plan.repeats, rates).decision !== 'more';
 }
 
 /** Each repeat goes through all cells in a random order of its own, so that drift does not look like load. */
@@ -140,7 +160,7 @@ function nextOfWalk(
   let direction: 'up' | 'down' = 'up';
   // The walk ends: up at `to`, down at 1, and it turns at most once.
   while (level >= 1 && level <= ramp.to) {
-    const repeats = Array.from({ length: plan.repeats }, (_, index) => ({
+    const repeats = Array.from({ length: plan.repeats.least }, (_, index) => ({
       workload,
       level,
       repeat: index + 1,

@@ -506,7 +506,7 @@ function resultsNodes(run, report) {
   if (report.simulated) nodes.push(element('p', { class: 'banner simulated' }, 'SIMULATED. A model of a GPU answered; the numbers say nothing about a real SKU.'));
   if (report.partial) nodes.push(element('p', { class: 'quiet' }, 'So far: cells and repeats are still to come.'));
   nodes.push(bestSentence(report), cellsTable(report), element('p', { class: 'quiet' }, footnote(report)), ...failureNodes(report.rows));
-  nodes.push(element('ul', { class: 'quiet' }, ...report.notes.map((text) => element('li', null, text))));
+  nodes.push(element('ul', { class: 'quiet' }, ...[...report.findings.sentences, ...report.notes].map((text) => element('li', null, text))));
   return nodes;
 }
 

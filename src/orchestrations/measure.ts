@@ -137,8 +137,15 @@ function outcomeOf(order: CellOrder, shards: readonly ShardOutcome[]): CellOutco
     status: measured ? 'measured' : 'again',
     attempted: shards.reduce((sum, shard) => sum + shard.attempted, 0),
     failed: shards.reduce((sum, shard) => sum + shard.failed, 0),
+    outputTokensPerSecond: addRates(shards.map((shard) => shard.outputTokensPerSecond)),
     aborted: shards.some((shard) => shard.aborted),
   };
+}
+
+/** Rates of shards that ran at the same time add up; null where none carried anything. */
+function addRates(rates: readonly (number | null)[]): number | null {
+  const known = rates.filter((rate) => rate !== null);
+  return known.length === 0 ? null : known.reduce((sum, rate) => sum + rate, 0);
 }
 
 /** What kept a repeat from being measured in its last attempt. */

@@ -43,6 +43,8 @@ export interface ShardOutcome {
   readonly startedAtMs: number | null;
   readonly attempted: number;
   readonly failed: number;
+  /** Of this shard's connections; null where nothing succeeded. */
+  readonly outputTokensPerSecond: number | null;
   readonly aborted: boolean;
   /** For `failed`: what kept the shard from being measured. */
   readonly message: string | null;

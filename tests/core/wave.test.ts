@@ -11,7 +11,7 @@ function aMeasurePlan(fields: Partial<MeasurePlan> = {}): MeasurePlan {
       { promptTokens: 200, outputTokens: 20 },
     ],
     concurrency: { levels: [1, 2, 4] },
-    repeats: 2,
+    repeats: { least: 2, most: 2 },
     limits: { mode: 'steady', maxSeconds: 30, requestTimeoutSeconds: 180 },
     maxCells: 100,
     isolation: 'exclusive',
@@ -29,6 +29,7 @@ const measured = (order: CellOrder, fields: Partial<CellOutcome> = {}): CellOutc
   status: 'measured',
   attempted: 30,
   failed: 0,
+  outputTokensPerSecond: 100,
   aborted: false,
   ...fields,
 });
@@ -87,7 +88,7 @@ describe('levels', () => {
       aMeasurePlan({
         isolation: 'shared',
         concurrency: { levels: [2_000, 1] },
-        repeats: 1,
+        repeats: { least: 1, most: 1 },
         workloads: [{ promptTokens: 1, outputTokens: 1 }],
       }),
     );
@@ -100,7 +101,7 @@ describe('another attempt', () => {
   test('a repeat whose shards missed each other is measured again at once, three times at most', () => {
     const plan = aMeasurePlan({
       concurrency: { levels: [2] },
-      repeats: 1,
+      repeats: { least: 1, most: 1 },
       workloads: [{ promptTokens: 1, outputTokens: 1 }],
     });
     const { orders, stoppedBy } = walk(plan, (order) => measured(order, { status: 'again', attempted: 0 }));
@@ -111,7 +112,7 @@ describe('another attempt', () => {
   test('an attempt that succeeds ends it', () => {
     const plan = aMeasurePlan({
       concurrency: { levels: [2] },
-      repeats: 1,
+      repeats: { least: 1, most: 1 },
       workloads: [{ promptTokens: 1, outputTokens: 1 }],
     });
     const { orders } = walk(plan, (order) =>
@@ -138,14 +139,14 @@ describe('ramp', () => {
     ['ends below 1 without trying it', { from: 4, step: 3 }, 1, [4, 1]],
     ['of one level measures one level', { from: 2, to: 2 }, 99, [2]],
   ])('%s', (_, range, failing, levels) => {
-    const plan = aMeasurePlan({ concurrency: ramp(range), repeats: 1, workloads: one });
+    const plan = aMeasurePlan({ concurrency: ramp(range), repeats: { least: 1, most: 1 }, workloads: one });
     const { orders, stoppedBy } = walk(plan, failsFrom(failing));
     expect(levelsOf(orders)).toEqual(levels);
     expect(stoppedBy).toBeNull();
   });
 
   test('a failure rate at the threshold still holds', () => {
-    const plan = aMeasurePlan({ concurrency: ramp(), repeats: 1, workloads: one });
+    const plan = aMeasurePlan({ concurrency: ramp(), repeats: { least: 1, most: 1 }, workloads: one });
     expect(levelsOf(walk(plan, (order) => measured(order, { failed: 6 })).orders)).toEqual([1, 2, 3, 4, 5]);
     expect(
       levelsOf(walk(plan, (order) => measured(order, { failed: 7, level: order.level })).orders),
@@ -153,7 +154,7 @@ describe('ramp', () => {
   });
 
   test('all repeats of a level decide together', () => {
-    const plan = aMeasurePlan({ concurrency: ramp(), repeats: 2, workloads: one });
+    const plan = aMeasurePlan({ concurrency: ramp(), repeats: { least: 2, most: 2 }, workloads: one });
     const { orders } = walk(plan, (order) =>
       measured(order, { failed: order.level === 2 && order.repeat === 1 ? 11 : 0 }),
     );
@@ -162,7 +163,7 @@ describe('ramp', () => {
 
   test('each workload has a walk of its own, in an order that the seed shuffles', () => {
     const workloads = Array.from({ length: 8 }, (_, index) => ({ promptTokens: index + 1, outputTokens: 1 }));
-    const plan = aMeasurePlan({ concurrency: ramp({ to: 2 }), repeats: 1, workloads });
+    const plan = aMeasurePlan({ concurrency: ramp({ to: 2 }), repeats: { least: 1, most: 1 }, workloads });
     const order = walk(plan).orders.filter((cell) => cell.level === 1);
     expect(new Set(order.map((cell) => cell.workload)).size).toBe(8);
     expect(order.map((cell) => cell.workload)).not.toEqual([0, 1, 2, 3, 4, 5, 6, 7]);

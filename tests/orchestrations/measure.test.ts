@@ -8,7 +8,7 @@ import { runScripted, type Script } from '../support/scripted-orchestration.ts';
 const plan: MeasurePlan = {
   workloads: [{ promptTokens: 64, outputTokens: 16 }],
   concurrency: { levels: [1, 2, 4] },
-  repeats: 1,
+  repeats: { least: 1, most: 1 },
   limits: { mode: 'steady', maxSeconds: 10, requestTimeoutSeconds: 180 },
   maxCells: 100,
   isolation: 'exclusive',
@@ -21,6 +21,7 @@ const good: ShardOutcome = {
   startedAtMs: 1_000,
   attempted: 10,
   failed: 0,
+  outputTokensPerSecond: 100,
   aborted: false,
   message: null,
 };
@@ -130,11 +131,22 @@ describe('measure', () => {
     expect(result.stoppedBy).toContain('credential');
   });
 
+  it('stops repeating a cell once its interval is narrow, and goes on where the repeats differ', () => {
+    const repeats = { least: 3, most: 6 };
+    const steady = check({ plan: { repeats, concurrency: { levels: [1] } } });
+    expect(steady.measured).toHaveLength(3);
+    const noisy = check({
+      plan: { repeats, concurrency: { levels: [1] } },
+      measureCell: (input) => ({ ...good, outputTokensPerSecond: 100 + 40 * (input.order.repeat % 2) }),
+    });
+    expect(noisy.measured).toHaveLength(6);
+  });
+
   it('starts its history anew after a hundred measurements, with what is known and not yet saved', () => {
     const { continuedAsNew } = check({
       plan: {
         concurrency: { levels: Array.from({ length: 64 }, (_, index) => index + 1) },
-        repeats: 3,
+        repeats: { least: 3, most: 3 },
         maxCells: 1_000,
       },
     });
