@@ -13,7 +13,7 @@ const RULES: Readonly<
   Record<string, { readonly rooms: readonly string[]; readonly packages: readonly string[] }>
 > = {
   core: { rooms: [], packages: ['zod', 'hdr-histogram-js', 'pure-rand', 'csv-stringify', 'node:crypto'] },
-  load: { rooms: ['core'], packages: ['undici', 'node:*'] },
+  load: { rooms: ['core'], packages: ['node:*'] },
   orchestrations: { rooms: ['core'], packages: ['durable-functions'] },
   activities: { rooms: ['core', 'load', 'orchestrations', 'services'], packages: ['node:*'] },
   azure: {

@@ -68,6 +68,8 @@ async function measureShard(
 ): Promise<ShardOutcome> {
   const run = await readRun(services, runId);
   if (mustStop(run)) return { ...NOTHING, status: 'canceled' };
+  // Once per process, and before anything of the cell: beside it, it would disturb what it is compared with.
+  await services.loadEngine.measureClientFloor();
   const connections = shardConnections(order.level, shard);
   const free = await services.connections.admit(connections, ADMISSION_WAIT_MS);
   if (free === null) return { ...NOTHING, status: 'busy' };
@@ -244,6 +246,7 @@ function shardOrder(run: RunRecord, order: CellOrder, shard: number, target: Sco
   const shards = shardCount(order.level);
   return {
     route: warmUp.route,
+    template: run.spec.template ?? null,
     authorization: target.authorization,
     headers: target.headers,
     connections: shardConnections(order.level, shard),

@@ -1,5 +1,6 @@
 /** Saving one repeat of a cell: its shards' rows merged into one row that says what was measured and on what. */
 import { cellId, cellKey } from '../core/cell.ts';
+import type { ClientFloor } from '../core/client-floor.ts';
 import { requestTimeoutSeconds } from '../core/plan.ts';
 import type { CellRecord, Provenance } from '../core/report.ts';
 import type { RunProgress, RunRecord } from '../core/run.ts';
@@ -51,11 +52,12 @@ async function buildCell(services: Services, run: RunRecord, cell: UnsavedCell):
     attempt: cell.attempt,
     summary: cell.gaveUpReason === null ? mergeShards(summaries) : null,
     notMeasuredReason: cell.gaveUpReason,
-    provenance: provenanceOf(services, run),
+    // Measured before the first cell of this process, so this is a look and not a wait.
+    provenance: provenanceOf(services, run, await services.loadEngine.measureClientFloor()),
   };
 }
 
-function provenanceOf(services: Services, run: RunRecord): Provenance {
+function provenanceOf(services: Services, run: RunRecord, clientFloor: ClientFloor | null): Provenance {
   const { endpoint, warmUp, spec } = run;
   return {
     endpoint: endpoint?.name ?? null,
@@ -73,6 +75,7 @@ function provenanceOf(services: Services, run: RunRecord): Provenance {
     requestTimeoutSeconds: requestTimeoutSeconds(spec),
     promptSource: warmUp?.calibrated ? 'calibrated' : 'estimated',
     clientRegion: services.settings.region,
+    clientFloor,
     isolation: spec.isolation,
     simulated: endpoint?.simulated ?? false,
     simulatorGpuSpeed: endpoint?.simulated ? services.settings.simulatorGpuSpeed : null,

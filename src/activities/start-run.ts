@@ -10,6 +10,8 @@ export function startRunStep(services: Services): Pick<StepHandlers, 'startRun'>
     startRun: async ({ runId }) => {
       const queued = await readRun(services, runId);
       const { kind } = queued.spec.target;
+      // While the endpoint is made there is nothing to measure, and the GPU that would wait for it is not there yet.
+      void services.loadEngine.measureClientFloor();
       const ending = canceledOrOver(queued);
       const run =
         ending !== null

@@ -3,6 +3,7 @@
  * the deployment, and calibrate how much text a prompt token is.
  */
 import { createHash } from 'node:crypto';
+import { FAILURE_TRAITS } from '../core/failure.ts';
 import { mayMove } from '../core/run.ts';
 import { deriveSeed } from '../core/seed.ts';
 import type { BenchmarkSpec } from '../core/spec.ts';
@@ -17,17 +18,6 @@ const PROBE_OUTPUT_TOKENS = 32;
 
 /** What a new endpoint may say for a while; anything else is tried this often and then ends the run. */
 const TRIES_OF_A_REFUSAL = 4;
-const PASSING_FAILURES = new Set([
-  'throttle-queue',
-  'throttle-rate',
-  'gateway',
-  'server-error',
-  'connect',
-  'dns',
-  'reset',
-  'deadline-server',
-  'client-timeout',
-]);
 
 export function warmUpStep(services: Services): Pick<StepHandlers, 'warmUp'> {
   return { warmUp: ({ runId, attempt }) => warmUp(services, runId, attempt) };
@@ -47,6 +37,7 @@ async function warmUp(services: Services, runId: string, attempt: number): Promi
   const probe = await services.loadEngine.probeRoute({
     ...target,
     api: run.spec.api,
+    template: run.spec.template ?? null,
     outputTokens: PROBE_OUTPUT_TOKENS,
     requestTimeoutMs: clientTimeoutMs(run),
     requestIdPrefix: requestIdPrefix(runId, `warm-${attempt}`),
@@ -74,7 +65,7 @@ async function warmUp(services: Services, runId: string, attempt: number): Promi
 
 function progressOfFailure(probe: ProbeResult & { ok: false }, attempt: number): Progress {
   const noTrafficYet = probe.samples.some((sample) => sample.status === 404);
-  if (PASSING_FAILURES.has(probe.failure) || noTrafficYet || attempt < TRIES_OF_A_REFUSAL)
+  if (FAILURE_TRAITS[probe.failure].retryable || noTrafficYet || attempt < TRIES_OF_A_REFUSAL)
     return { state: 'waiting' };
   const message = `The endpoint is up and does not answer as the model should (${probe.failure}): ${probe.message}`;
   return {

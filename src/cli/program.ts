@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { RUN_STATES } from '../core/run.ts';
 import { ApiClient, ApiError, type ResultFormat } from './api-client.ts';
 import { deleteEndpoint, showEndpoints } from './commands/endpoints.ts';
+import { addLoadCommand } from './commands/load.ts';
 import { showPlan } from './commands/plan.ts';
 import { showResults } from './commands/results.ts';
 import { cancelRun, showRuns, startRun, watchRun } from './commands/runs.ts';
@@ -26,6 +27,7 @@ Examples:
   $ npx foundry-bench run -f spec.json --watch        start a run, follow it, show its results
   $ npx foundry-bench results ID --format csv -o results.csv
   $ npx foundry-bench endpoints                       what is alive and costs money now
+  $ npx foundry-bench load --url URL -c 16 -n 500     the load engine alone, at any address
 
 A spec:
   {"model":{"name":"Phi-4","version":"7"},
@@ -148,6 +150,8 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
     .description('Delete an endpoint of this installation.')
     .argument('<name>', 'the endpoint')
     .action(async (name: string) => setExitCode(await deleteEndpoint(context(), name)));
+
+  addLoadCommand(program, terminal, setExitCode);
 
   program
     .command('start')

@@ -22,6 +22,7 @@ export const REQUEST_FAILURES = {
   'content-filter': 'A content filter refused the prompt or the answer.',
   'masked-error': 'The answer said 200 and held an error.',
   'empty-output': 'The answer said 200 and held no output.',
+  'echo-only': 'The answer said 200 and held nothing but the prompt.',
   'malformed-answer': 'The answer could not be read as the API promises.',
   'truncated-stream': 'The stream ended without its end mark and without a finish reason.',
   redirect: 'The endpoint answered with a redirect, which is never followed.',
@@ -35,6 +36,48 @@ export const REQUEST_FAILURES = {
 } as const satisfies Record<string, string>;
 
 export type RequestFailure = keyof typeof REQUEST_FAILURES;
+
+/** What a class of failure says about the requests around it. */
+export interface FailureTraits {
+  /** It was the moment's: the same request may succeed later. */
+  readonly retryable: boolean;
+  /** The model may have worked on it, so that it was load for the requests beside it. */
+  readonly countsAsLoad: boolean;
+  /** Every further request of the cell will fail in the same way. */
+  readonly hopeless: boolean;
+}
+
+const MOMENT: FailureTraits = { retryable: true, countsAsLoad: false, hopeless: false };
+const MOMENT_UNDER_LOAD: FailureTraits = { retryable: true, countsAsLoad: true, hopeless: false };
+const BAD_ANSWER: FailureTraits = { retryable: false, countsAsLoad: true, hopeless: false };
+const HOPELESS: FailureTraits = { retryable: false, countsAsLoad: false, hopeless: true };
+const LASTING: FailureTraits = { retryable: false, countsAsLoad: false, hopeless: false };
+
+export const FAILURE_TRAITS: Readonly<Record<RequestFailure, FailureTraits>> = {
+  'throttle-queue': MOMENT,
+  'throttle-rate': MOMENT,
+  'deadline-server': MOMENT_UNDER_LOAD,
+  'model-error': BAD_ANSWER,
+  gateway: MOMENT_UNDER_LOAD,
+  'server-error': MOMENT_UNDER_LOAD,
+  auth: HOPELESS,
+  'bad-request': HOPELESS,
+  'context-window': HOPELESS,
+  'content-filter': BAD_ANSWER,
+  'masked-error': BAD_ANSWER,
+  'empty-output': BAD_ANSWER,
+  'echo-only': BAD_ANSWER,
+  'malformed-answer': BAD_ANSWER,
+  'truncated-stream': BAD_ANSWER,
+  redirect: LASTING,
+  oversized: BAD_ANSWER,
+  connect: MOMENT,
+  dns: MOMENT,
+  tls: LASTING,
+  reset: MOMENT_UNDER_LOAD,
+  'client-timeout': MOMENT_UNDER_LOAD,
+  canceled: BAD_ANSWER,
+};
 
 /** Why a run ended as `failed`. The message is a sentence with the remedy. */
 export interface RunFailure {

@@ -3,6 +3,8 @@
  * believing it. `buildReport` is pure, so that a stored report can be compared with one rebuilt from its rows.
  */
 import { cellId } from './cell.ts';
+import type { ClientFloor } from './client-floor.ts';
+import { type ClientHealth, judgeClient, mergeClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import { type Findings, findAll } from './findings.ts';
 import type { DurationHistogram } from './histogram.ts';
@@ -12,6 +14,7 @@ import {
   percentileInterval,
   rankedDurations,
 } from './interval.ts';
+import type { OutputUnit } from './payload.ts';
 import { type RepeatPlan, repeatPlanOf, repeatsInterval } from './repeats.ts';
 import type { RunRecord } from './run.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
@@ -53,6 +56,8 @@ export interface Provenance {
   /** Prompts are text of the asked length, calibrated by the server's own count or by four characters per token. */
   readonly promptSource: 'calibrated' | 'estimated';
   readonly clientRegion: string | null;
+  /** What this client can tell apart at the best, measured on loopback; null where it was not. */
+  readonly clientFloor: ClientFloor | null;
   readonly isolation: 'exclusive' | 'shared';
   /** True where a simulator answered and not a GPU. */
   readonly simulated: boolean;
@@ -94,6 +99,9 @@ export interface ReportRow {
   /** Mean over repeats of each repeat's rate; null where nothing succeeded. */
   readonly outputTokensPerSecond: number | null;
   readonly requestsPerSecond: number | null;
+  readonly unit: OutputUnit;
+  /** Output in that unit; the same as tokens per second where the unit is the token. */
+  readonly outputUnitsPerSecond: number | null;
   /** Of the repeats' means, at 95 % whenever repeating ended; null below two repeats that gave a figure. */
   readonly outputTokensInterval: MeanInterval | null;
   /** True where each repeat had a steady window. */
@@ -115,7 +123,15 @@ export interface ReportRow {
   readonly tokenSource: TokenSource | 'mixed' | null;
   /** Price x instances / (output tokens per hour) x 10^6; null where the price is unknown or nothing succeeded. */
   readonly usdPerMillionOutputTokens: number | null;
+  /** For output that is not tokens. */
+  readonly usdPerThousandUnits: number | null;
   readonly notMeasuredReason: string | null;
+  /** What the load threads said of themselves, the worst of all repeats; null where they said nothing. */
+  readonly client: ClientHealth | null;
+  /** Whether the server was measured and not the client; null where that cannot be told. */
+  readonly clientValid: boolean | null;
+  /** What was wrong with the client, in the repeats where something was. */
+  readonly clientFaults: readonly string[];
   readonly provenance: Provenance;
 }
 
@@ -192,6 +208,8 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     retries: total((summary) => summary.retries),
     outputTokensPerSecond,
     requestsPerSecond: mean(ratesOf(summaries, 'requestsPerSecond')),
+    unit: summaries[0]?.unit ?? 'token',
+    outputUnitsPerSecond: mean(ratesOf(summaries, 'outputUnitsPerSecond')),
     outputTokensInterval: repeatsInterval(repeats, outputRates),
     steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
     steadyReason: summaries.find((summary) => summary.rates.reason !== null)?.rates.reason ?? null,
@@ -215,8 +233,46 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     ),
     tokenSource: oneOf(summaries.map((summary) => summary.tokenSource)),
     usdPerMillionOutputTokens: usdPerMillionTokens(hourlyUsd, outputTokensPerSecond),
+    usdPerThousandUnits: usdPerThousandUnits(
+      hourlyUsd,
+      summaries[0]?.unit ?? 'token',
+      mean(ratesOf(summaries, 'outputUnitsPerSecond')),
+    ),
     notMeasuredReason: cells.find((cell) => cell.notMeasuredReason !== null)?.notMeasuredReason ?? null,
+    ...judgeRepeats(summaries, first.level),
     provenance: first.provenance,
+  };
+}
+
+/** A row is valid where each of its repeats is: one whose client was the limit spoils the mean. */
+function judgeRepeats(
+  summaries: readonly CellSummary[],
+  level: number,
+): Pick<ReportRow, 'client' | 'clientValid' | 'clientFaults'> {
+  const verdicts = summaries.map((summary) => {
+    const [e2e, ttft] = [summary.histograms.e2e, summary.histograms.ttft].map((one) =>
+      mergeHistograms([one]),
+    );
+    return judgeClient({
+      client: summary.client,
+      closedLoop: summary.rates.span === 'steady-window',
+      connections: level,
+      meanInFlight: summary.meanInFlight,
+      steadySeconds: summary.rates.span === 'steady-window' ? summary.rates.seconds : null,
+      failed: summary.failed,
+      ttftP50Ms: ttft?.quantileMs(0.5) ?? null,
+      e2eP50Ms: e2e?.quantileMs(0.5) ?? null,
+      e2eMeanMs: e2e?.meanMs ?? null,
+    });
+  });
+  return {
+    client: mergeClientHealth(summaries.map((summary) => summary.client ?? undefined)),
+    clientValid: verdicts.some((verdict) => verdict.valid === false)
+      ? false
+      : verdicts.length > 0 && verdicts.every((verdict) => verdict.valid === true)
+        ? true
+        : null,
+    clientFaults: [...new Set(verdicts.flatMap((verdict) => verdict.faults))],
   };
 }
 
@@ -226,12 +282,22 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
  */
 function ratesOf(
   summaries: readonly CellSummary[],
-  rate: 'outputTokensPerSecond' | 'requestsPerSecond',
+  rate: 'outputTokensPerSecond' | 'outputUnitsPerSecond' | 'requestsPerSecond',
 ): number[] {
   if (summaries.every((summary) => summary.succeeded === 0)) return [];
   return summaries
     .map((summary) => (summary.succeeded === 0 ? 0 : summary.rates[rate]))
     .filter((value) => value !== null);
+}
+
+/** Dollars per thousand units of output, such as images; null for tokens, which are told by the million. */
+export function usdPerThousandUnits(
+  hourlyUsd: number | null,
+  unit: OutputUnit,
+  unitsPerSecond: number | null,
+): number | null {
+  if (unit === 'token' || hourlyUsd === null || unitsPerSecond === null || unitsPerSecond <= 0) return null;
+  return (hourlyUsd / (unitsPerSecond * 3_600)) * 1_000;
 }
 
 /** Dollars per million output tokens = dollars per hour / (tokens per second x 3,600) x 10^6. */
@@ -280,6 +346,13 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
   );
   if (run.spec.isolation === 'shared')
     notes.push('Isolation "shared": cells ran on the endpoint at the same time and measured each other.');
+  const invalid = rows.filter((row) => row.clientValid === false);
+  if (invalid.length > 0) {
+    const cells = invalid.map((row) => row.cellId).slice(0, 5);
+    notes.push(
+      `In ${invalid.length} of ${rows.length} cells (${cells.join(', ')}${invalid.length > 5 ? ', ...' : ''}) the client was the limit and not the server; their rows say how. ${invalid[0]?.clientFaults[0] ?? ''}`.trim(),
+    );
+  }
   const unsteady = rows.filter((row) => !row.steady && run.spec.measure.mode === 'steady').length;
   if (unsteady > 0)
     notes.push(

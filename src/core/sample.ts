@@ -5,12 +5,19 @@
  * Stamps are milliseconds on the monotonic clock, taken when bytes arrive and before they are parsed.
  */
 import type { RequestFailure } from './failure.ts';
+import type { OutputUnit } from './payload.ts';
 
 /** Why there is no time to first token: the route does not stream, or something before us held the stream back. */
 export type TtftReason = 'not-streamed' | 'buffered' | 'no-output';
 
-/** Where a count of tokens comes from: the server's `usage`, or an estimate from the text. */
-export type TokenSource = 'usage' | 'estimate';
+/**
+ * Where a count of output comes from: the server's `usage`, or an estimate from the text. `units` where the model makes
+ * no tokens: then what each request asks for is counted.
+ */
+export type TokenSource = 'usage' | 'estimate' | 'units';
+
+/** What is odd about a good answer. `echo`: it began with the prompt, which is not counted as output. */
+export type SampleFlag = 'echo';
 
 export interface Sample {
   readonly requestId: string;
@@ -21,10 +28,18 @@ export interface Sample {
   /** First non-empty content minus sent; null with its reason where no true value exists. */
   readonly ttftMs: number | null;
   readonly ttftReason: TtftReason | null;
+  /** First text of the answer itself, after any reasoning, minus sent; null where none came or nothing streamed. */
+  readonly ttftAnswerMs: number | null;
   /** Last content (or the complete body of an answer that does not stream) minus sent. A usage chunk never extends it. */
   readonly e2eMs: number;
   readonly promptTokens: number | null;
+  /** Prompt tokens that the server's prefix cache spared, where its usage tells. */
+  readonly cachedPromptTokens: number | null;
+  /** 0 for a failure, and where the model puts out something else than tokens. */
   readonly outputTokens: number;
+  readonly unit: OutputUnit;
+  /** Output in that unit: the output tokens, or what each request makes. 0 for a failure. */
+  readonly outputUnits: number;
   readonly tokenSource: TokenSource;
   /** Gaps between content events, one for each content event after the first. Empty where nothing streamed. */
   readonly gapsMs: readonly number[];
@@ -33,4 +48,9 @@ export interface Sample {
   readonly failure: RequestFailure | null;
   /** The server's or the system's words on a failure, shortened to 300 characters, without secrets. */
   readonly failureDetail: string | null;
+  readonly flags: readonly SampleFlag[];
+  /** `x-ratelimit-*` headers without that prefix, as the server wrote them. Empty where it sent none. */
+  readonly rateLimit: Readonly<Record<string, string>>;
+  /** How long Azure ML says that it held this request and its answer back for bandwidth; null where it says nothing. */
+  readonly bandwidthDelayMs: number | null;
 }

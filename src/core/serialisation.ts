@@ -128,7 +128,7 @@ function signatureOf(points: readonly LinePoint[], aloneMs: number): BurstSignat
  * looks the same from outside.
  */
 export function explainSerialisation(
-  route: 'score' | 'openai-chat',
+  route: string,
   parallelism: EffectiveParallelism | null,
   burst: BurstSignature | null,
 ): string | null {

@@ -3,14 +3,17 @@
  * own. Its order goes to the load engine's thread; its summary comes back and is stored as a row, merged with its
  * siblings in `summary.ts`.
  */
+import type { ClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import type { EncodedHistogram } from './histogram.ts';
+import type { OutputUnit, PayloadFamily } from './payload.ts';
+import type { PayloadFamilyName } from './payload-families.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { Workload } from './spec.ts';
 
 /** A way to ask the endpoint: the route and how its answer comes. */
 export interface Route {
-  readonly api: 'openai-chat' | 'score';
+  readonly api: PayloadFamilyName | 'raw';
   /** The complete address that is called. */
   readonly url: string;
   readonly stream: boolean;
@@ -19,6 +22,8 @@ export interface Route {
 /** What one shard shall do. Plain data: it crosses to a worker thread. */
 export interface ShardOrder {
   readonly route: Route;
+  /** The user's own family, where the route's api is `raw`; it comes from the spec. */
+  readonly template?: PayloadFamily | null;
   /** Sent verbatim as the `authorization` header; null sends none. */
   readonly authorization: string | null;
   /** Further request headers, such as `azureml-model-deployment`. */
@@ -102,10 +107,16 @@ export interface ShardSummary {
   /** Gaps between content events. */
   readonly gaps: EncodedHistogram;
   readonly tokenSource: TokenSource | 'mixed' | null;
+  /** What the model puts out; the token rates and times are of tokens only. */
+  readonly unit: OutputUnit;
   /** Successful requests whose output had exactly the length asked for. */
   readonly outputLengthAsAsked: number;
   /** Set when the shard stopped itself: nothing further can succeed (the credential is refused). */
   readonly abortedBy: RequestFailure | null;
+  /** What the load thread says about itself; absent in rows of versions that did not ask it. */
+  readonly client?: ClientHealth;
+  /** Content events of good answers that streamed; absent in rows of versions that did not count them. */
+  readonly contentEvents?: number;
 }
 
 /**
@@ -114,9 +125,23 @@ export interface ShardSummary {
  */
 export interface WindowFold {
   readonly seconds: number;
+  /**
+   * Rates over whole cycles: each connection's requests, from its first answer inside the span to its last, by the time
+   * between these two, added up. A span that begins at answers and ends somewhere holds more of the silence before
+   * first tokens than of the tokens after it: with five answers a connection that is 5 to 10 % too few. Null where a
+   * connection had no second answer inside; then counts by seconds are all there is.
+   */
+  readonly perSecond: CycleRates | null;
   readonly requests: number;
   /** Streamed: tokens whose chunk arrived inside. Otherwise each answer's tokens, pro rata of its overlap. */
   readonly outputTokens: number;
+  /** Output in the family's unit, as `outputTokens` is counted; the same number where the unit is the token. */
+  readonly outputUnits: number;
   /** Each answer's prompt tokens, pro rata of its overlap; the length asked for where the server tells no usage. */
   readonly promptTokens: number;
 }
+
+/** What is carried per second. */
+export type CycleRates = Readonly<
+  Record<'requests' | 'outputTokens' | 'outputUnits' | 'promptTokens', number>
+>;

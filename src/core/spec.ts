@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import type { Fault, Parsed } from './failure.ts';
+import { type PayloadFamily, parsePayloadTemplate } from './payload.ts';
+import { PAYLOAD_FAMILY_NAMES } from './payload-families.ts';
 import { LEAST_REPEATS, MOST_REPEATS } from './repeats.ts';
 import { explainUnknownSku, findSku } from './sku.ts';
 
@@ -296,12 +298,24 @@ const limits = z
   })
   .prefault({});
 
+/** A payload family of the user's own, in the form that ours have; see core/payload.ts. */
+const template = z.unknown().transform((input, context): PayloadFamily => {
+  const parsed = parsePayloadTemplate(input, '');
+  if (parsed.ok) return parsed.value;
+  for (const fault of parsed.faults) {
+    const path = fault.path.split(/[.[\]]+/).filter((part) => part !== '');
+    context.issues.push({ code: 'custom', message: fault.message, path, input });
+  }
+  return z.NEVER;
+});
+
 const shape = {
   api: z
-    .enum(['auto', 'openai-chat', 'score'], {
-      error: 'must be "auto", "openai-chat" (/v1/chat/completions) or "score" (/score with a chat payload)',
+    .enum(['auto', ...PAYLOAD_FAMILY_NAMES, 'raw'], {
+      error: `must be "auto", which takes the first of openai-chat and score that answers, "raw" with a "template", or one of ${PAYLOAD_FAMILY_NAMES.map((one) => `"${one}"`).join(', ')}`,
     })
     .default('auto'),
+  template: template.optional(),
   workloads,
   concurrency,
   rate: notYet('rate', 'ask for concurrency levels'),
@@ -334,8 +348,22 @@ export type RampRange = z.output<typeof ramp>;
 /** The spec with every default filled in, or every fault of the input at once, each with its path. */
 export function parseSpec(input: unknown): Parsed<BenchmarkSpec> {
   const parsed = schemaFor(input).safeParse(input, { reportInput: true });
-  if (parsed.success) return { ok: true, value: parsed.data as BenchmarkSpec };
-  return { ok: false, faults: parsed.error.issues.flatMap((issue) => faultsOf(issue, [])) };
+  const apart = templateFaults(input);
+  if (parsed.success && apart.length === 0) return { ok: true, value: parsed.data as BenchmarkSpec };
+  const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, []));
+  return { ok: false, faults: [...faults, ...apart] };
+}
+
+/** `raw` and its template belong together; told beside every other fault, whatever else is wrong. */
+function templateFaults(input: unknown): Fault[] {
+  const { api, template: given } = (input ?? {}) as { api?: unknown; template?: unknown };
+  if (api === 'raw' && given === undefined)
+    return [
+      { path: 'template', message: 'is missing; it must say what "raw" sends and where its answer stands' },
+    ];
+  if (api !== 'raw' && given !== undefined)
+    return [{ path: 'template', message: 'goes with "api": "raw" only; remove it or set that' }];
+  return [];
 }
 
 /** An input without a usable kind is checked as `managed`, the kind that most people mean. */

@@ -2,10 +2,12 @@
  * A cell's summary: one repeat, its shards merged. Counts are added, histograms are merged, rates of shards that ran
  * at the same time add up; a percentile is never averaged, and a failure is never a latency.
  */
+import { type ClientHealth, mergeClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import { DurationHistogram, type EncodedHistogram } from './histogram.ts';
+import type { OutputUnit } from './payload.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
-import type { ShardSummary, WindowFold } from './shard.ts';
+import type { CycleRates, ShardSummary, WindowFold } from './shard.ts';
 
 export interface CellSummary {
   readonly shards: number;
@@ -29,7 +31,10 @@ export interface CellSummary {
   /** Share of successful requests whose output had exactly the length asked for. */
   readonly outputLengthFidelity: number | null;
   readonly tokenSource: TokenSource | 'mixed' | null;
+  readonly unit: OutputUnit;
   readonly ttftReason: TtftReason | null;
+  /** What the load threads said of themselves; null where one said nothing. */
+  readonly client: ClientHealth | null;
   readonly histograms: Readonly<Record<HistogramName, EncodedHistogram>>;
 }
 
@@ -43,7 +48,10 @@ export interface Rates {
   readonly reason: string | null;
   readonly seconds: number;
   readonly requestsPerSecond: number | null;
+  /** Null where nothing succeeded, and where the model makes no tokens. */
   readonly outputTokensPerSecond: number | null;
+  /** In the family's unit, such as images. */
+  readonly outputUnitsPerSecond: number | null;
   readonly promptTokensPerSecond: number | null;
 }
 
@@ -81,7 +89,9 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     outputLengthFidelity:
       succeeded === 0 ? null : sum(shards, (shard) => shard.outputLengthAsAsked) / succeeded,
     tokenSource: oneOf(shards.map((shard) => shard.tokenSource)),
+    unit: shards[0]?.unit ?? 'token',
     ttftReason: shards.find((shard) => shard.ttftReason !== null)?.ttftReason ?? null,
+    client: mergeClientHealth(shards.map((shard) => shard.client)),
     histograms,
   };
 }
@@ -124,18 +134,22 @@ export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[])
  * and their rates add. Where one has no window, the whole repeat counts from its first send to its last answer.
  */
 function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rates {
+  const makesTokens = shards.every((shard) => shard.unit === 'token');
   const windows = shards.map((shard) => shard.steady).filter((window) => window !== null);
   if (windows.length === shards.length && windows.every((window) => window.seconds > 0)) {
     const requests = sum(windows, (window) => window.requests);
-    const perSecond = (count: (window: WindowFold) => number) =>
-      requests === 0 ? null : sum(windows, (window) => count(window) / window.seconds);
+    const perSecond = (count: keyof CycleRates) =>
+      requests === 0
+        ? null
+        : sum(windows, (window) => window.perSecond?.[count] ?? window[count] / window.seconds);
     return {
       span: 'steady-window',
       reason: null,
       seconds: Math.max(...windows.map((window) => window.seconds)),
-      requestsPerSecond: perSecond((window) => window.requests),
-      outputTokensPerSecond: perSecond((window) => window.outputTokens),
-      promptTokensPerSecond: perSecond((window) => window.promptTokens),
+      requestsPerSecond: perSecond('requests'),
+      outputTokensPerSecond: makesTokens ? perSecond('outputTokens') : null,
+      outputUnitsPerSecond: perSecond('outputUnits'),
+      promptTokensPerSecond: perSecond('promptTokens'),
     };
   }
   const succeeded = sum(shards, (shard) => shard.whole.requests);
@@ -147,7 +161,8 @@ function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rate
       shards.find((shard) => shard.steadyReason !== null)?.steadyReason ?? 'No steady window was reached.',
     seconds: wholeSeconds,
     requestsPerSecond: rate((window) => window.requests),
-    outputTokensPerSecond: rate((window) => window.outputTokens),
+    outputTokensPerSecond: makesTokens ? rate((window) => window.outputTokens) : null,
+    outputUnitsPerSecond: rate((window) => window.outputUnits),
     promptTokensPerSecond: rate((window) => window.promptTokens),
   };
 }

@@ -112,7 +112,9 @@ function viewEndpoint(run: RunRecord): EndpointView | null {
   };
 }
 
-function sampleCurl(route: Route, spec: BenchmarkSpec): string {
+/** Of the two chat forms, whose smallest request fits on a line; null for the others. */
+function sampleCurl(route: Route, spec: BenchmarkSpec): string | null {
+  if (route.api !== 'score' && route.api !== 'openai-chat') return null;
   const message = { role: 'user', content: 'Say hello.' };
   const body =
     route.api === 'score'

@@ -26,19 +26,21 @@ export function classifyStatus(
   const said = `${status}${words === '' ? '' : `: ${words}`}`;
   if (status >= 300 && status < 400)
     return { failure: 'redirect', words: `${status} to ${nameLocation(headers.location)}` };
-  if (status === 424) return classifyModelError(headers, words);
-  return { failure: classifyPlainStatus(status, headers, words), words: said };
+  const refusal = recognizeRefusal(`${words} ${readErrorCodes(body)}`);
+  if (status === 424) return classifyModelError(headers, words, refusal);
+  return { failure: classifyPlainStatus(status, headers, words, refusal), words: said };
 }
 
 function classifyPlainStatus(
   status: number,
   headers: Readonly<Record<string, unknown>>,
   words: string,
+  refusal: RequestFailure | null,
 ): RequestFailure {
   switch (status) {
     case 401:
     case 403:
-      return recognizeRefusal(words) ?? 'auth';
+      return refusal ?? 'auth';
     case 408:
       return 'deadline-server';
     case 429:
@@ -49,7 +51,7 @@ function classifyPlainStatus(
       return 'gateway';
     default:
       if (status >= 500) return 'server-error';
-      return recognizeRefusal(words) ?? 'bad-request';
+      return refusal ?? 'bad-request';
   }
 }
 
@@ -57,7 +59,11 @@ function classifyPlainStatus(
  * 424: the container answered something other than 2xx, or broke. Its own status stands in a header; without it, it
  * crashed or its probes fail.
  */
-function classifyModelError(headers: Readonly<Record<string, unknown>>, words: string): Verdict {
+function classifyModelError(
+  headers: Readonly<Record<string, unknown>>,
+  words: string,
+  refusal: RequestFailure | null,
+): Verdict {
   const inner = Number(firstOf(headers['ms-azureml-model-error-statuscode']));
   const reason = firstOf(headers['ms-azureml-model-error-reason']) ?? '';
   const said = ['424', Number.isInteger(inner) ? `inner ${inner}` : 'no inner status', reason, words]
@@ -66,7 +72,7 @@ function classifyModelError(headers: Readonly<Record<string, unknown>>, words: s
   if (inner === 429) return { failure: classifyThrottle(headers, `${reason} ${words}`), words: said };
   if (inner === 408) return { failure: 'deadline-server', words: said };
   if ([400, 404, 413, 422].includes(inner)) {
-    return { failure: recognizeRefusal(`${reason} ${words}`) ?? 'bad-request', words: said };
+    return { failure: refusal ?? recognizeRefusal(reason) ?? 'bad-request', words: said };
   }
   return { failure: 'model-error', words: said };
 }
@@ -78,30 +84,50 @@ function classifyModelError(headers: Readonly<Record<string, unknown>>, words: s
 function classifyThrottle(headers: Readonly<Record<string, unknown>>, words: string): RequestFailure {
   if (/pending|queue|concurren|in flight|in-flight|in parallel/i.test(words)) return 'throttle-queue';
   const limited = /\brate\b|per (second|minute)|quota|tokens? limit/i.test(words);
-  return limited || headers['x-ratelimit-limit-requests'] !== undefined ? 'throttle-rate' : 'throttle-queue';
+  const counted = Object.keys(headers).some((name) => name.startsWith('x-ratelimit-'));
+  return limited || counted ? 'throttle-rate' : 'throttle-queue';
 }
 
-/** The class of an error that stands inside an answer of 200. */
-export function classifyMaskedError(error: unknown): Verdict {
-  const words = readErrorWords(typeof error === 'string' ? error : JSON.stringify(error));
+/** The class of an error that stands inside an answer of 200, perhaps with its exception beside it. */
+export function classifyMaskedError(error: unknown, exception?: unknown): Verdict {
+  const told = [error, exception]
+    .filter((part) => part !== undefined && part !== null && part !== '')
+    .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)));
+  const words = told.map(readErrorWords).join(': ');
   return {
-    failure: recognizeRefusal(words) ?? 'masked-error',
+    failure: recognizeRefusal(`${words} ${told.map(readErrorCodes).join(' ')}`) ?? 'masked-error',
     words: words === '' ? 'An error without words.' : words,
   };
 }
 
+/** The codes that stand beside the sentence, such as `content_filter`: they say what the sentence may leave out. */
+function readErrorCodes(body: string): string {
+  const codes = body.slice(0, READ_CHARACTERS).matchAll(/"(?:code|type)"\s{0,9}:\s{0,9}"(\w{1,60})"/g);
+  return Array.from(codes, (match) => match[1] ?? '').join(' ');
+}
+
+const CONTENT_FILTER =
+  /content.?filter|content management policy|responsible.?ai|content.?safety|jailbreak|flagged.{0,40}(content|prompt)/i;
+
+/** How engines say that prompt and output do not fit. */
+const CONTEXT_WINDOW = [
+  // vLLM, OpenAI, Azure, SGLang, llama.cpp: "maximum context length is", "the model's context length", "context size".
+  /(maximum|max\.?|model'?s|available|configured) (prompt|context|input|sequence) (length|size|window)/i,
+  /context.?(length|window|size).{0,40}(exceed|is only)|exceed.{0,60}context|context_length_exceeded/i,
+  // vLLM of any age: "longer than the maximum model length", "max_tokens must be at least 1, got -904".
+  /max_model_len|(maximum|max) model length|longer than the (maximum )?model/i,
+  /max_(completion_)?tokens\W{0,3} must be at least 1, got -\d/i,
+  // TGI: "`inputs` must have less than 4096 tokens", "`inputs` tokens + `max_new_tokens` must be <= 4096".
+  /inputs\W{1,3}must have less than \d+ tokens|inputs\W{1,3}tokens \+ \W?max_new_tokens\W{1,3}must be/i,
+  // TensorRT-LLM and the rest.
+  /(prompt|input)( length)? (\(\d+( tokens)?\) )?(is too long|too long|exceeds (the )?(max|limit))/i,
+  /reduce (the length of (the|your)|your) (input|prompt|messages)/i,
+];
+
 /** What the words of a refusal say beyond its status, as engines and content filters word it. */
 function recognizeRefusal(words: string): RequestFailure | null {
-  if (/content.?filter|content management policy|responsible.?ai|content.?safety/i.test(words))
-    return 'content-filter';
-  if (
-    /maximum context length|max_model_len|maximum model length|context.?(length|window).{0,40}exceed|exceed.{0,60}context|context_length_exceeded|prompt is too long|prompt too long|longer than the (maximum )?model/i.test(
-      words,
-    )
-  ) {
-    return 'context-window';
-  }
-  return null;
+  if (CONTENT_FILTER.test(words)) return 'content-filter';
+  return CONTEXT_WINDOW.some((wording) => wording.test(words)) ? 'context-window' : null;
 }
 
 /**
@@ -136,9 +162,13 @@ function readCode(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** The sentence inside an error body, in any of the shapes that servers use; the body itself where there is none. */
+/**
+ * The sentence inside an error body, in any of the shapes that servers use; of a page its title and text; the body
+ * itself where there is neither.
+ */
 export function readErrorWords(body: string): string {
   const text = body.slice(0, READ_CHARACTERS);
+  if (isPage(text)) return readPage(text);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -148,12 +178,28 @@ export function readErrorWords(body: string): string {
   return findWords(parsed, 0) ?? text;
 }
 
+/** Whether a body is HTML or XML, as gateways and sign-in pages write it. */
+export function isPage(body: string): boolean {
+  return /^\uFEFF?\s*<(!|\?|[a-z])/i.test(body.slice(0, 256));
+}
+
+/** The text of a page without its marks, scripts and styles. */
+function readPage(page: string): string {
+  return page
+    .replace(/<(script|style)\b[^>]{0,1000}>[\s\S]*?(<\/\1>|$)/gi, ' ')
+    .replace(/<!--[\s\S]*?(-->|$)|<[^>]*(>|$)/g, ' ')
+    .replace(/&nbsp;/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
 /** `error.message`, `error`, `message`, `detail`, `body`: whichever comes first, at most three levels down. */
 function findWords(value: unknown, depth: number): string | null {
   if (typeof value === 'string') return value;
   if (typeof value !== 'object' || value === null || depth > 3) return null;
+  if (Array.isArray(value)) return value.length === 0 ? null : findWords(value[0], depth + 1);
   const fields = value as Record<string, unknown>;
-  for (const name of ['error', 'message', 'detail', 'body', 'reason']) {
+  for (const name of ['error', 'message', 'detail', 'body', 'reason', 'msg', 'errors']) {
     const words = findWords(fields[name], depth + 1);
     if (words !== null && words !== '') return words;
   }

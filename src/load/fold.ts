@@ -5,8 +5,9 @@
  */
 import type { RequestFailure } from '../core/failure.ts';
 import { DurationHistogram } from '../core/histogram.ts';
+import type { OutputUnit } from '../core/payload.ts';
 import type { Sample, TokenSource, TtftReason } from '../core/sample.ts';
-import type { ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
+import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
 import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
@@ -20,8 +21,10 @@ export class ShardFold {
   readonly #failureExamples = new Map<RequestFailure, string>();
   readonly #failedStatusCodes = new Map<string, number>();
   readonly #sources = new Set<TokenSource>();
-  readonly #wholeTokens = { output: 0, prompt: 0 };
-  readonly #windowTokens = { byArrival: 0, proRata: 0, prompt: 0 };
+  readonly #wholeTokens = { output: 0, units: 0, prompt: 0 };
+  readonly #windowTokens = { byArrival: 0, proRata: 0, units: 0, prompt: 0 };
+  /** By connection: its whole cycles inside the window, from its first answer there to its last. */
+  readonly #cycles = new Map<number, Cycles>();
   #window: Span | null = null;
   #windowGauge: { readonly opened: number; closed: number | null } | null = null;
   #succeeded = 0;
@@ -30,6 +33,7 @@ export class ShardFold {
   #bufferedVotes = 0;
   #streamedVotes = 0;
   #lengthAsAsked = 0;
+  #unit: OutputUnit = 'token';
   #firstSentMs: number | null = null;
   #lastAnswerMs: number | null = null;
   retries = 0;
@@ -50,8 +54,17 @@ export class ShardFold {
     this.#lastAnswerMs = nowMs;
   }
 
-  openWindow(nowMs: number): void {
+  /** By the answer of that worker, which is the first of its answers inside. */
+  openWindow(nowMs: number, worker: number): void {
     this.#window = { beginMs: nowMs, endMs: null };
+    this.#cycles.set(worker, {
+      firstMs: nowMs,
+      lastMs: nowMs,
+      requests: 0,
+      outputTokens: 0,
+      outputUnits: 0,
+      promptTokens: 0,
+    });
     this.#windowGauge = { opened: this.#gauge.integral(nowMs), closed: null };
   }
 
@@ -81,11 +94,36 @@ export class ShardFold {
     return failed;
   }
 
-  /** Takes the last attempt of a request that has ended. One that was canceled was not attempted. */
-  add(sample: Sample): void {
+  /** Takes the last attempt of a worker's request that has ended. One that was canceled was not attempted. */
+  add(sample: Sample, worker: number): void {
     if (sample.failure === 'canceled') return;
+    this.#noteCycle(sample, worker);
     if (sample.failure === null) this.#addSuccess(sample);
     else this.#addFailure(sample.failure, sample);
+  }
+
+  /** A failed request takes its connection's time and carries nothing. */
+  #noteCycle(sample: Sample, worker: number): void {
+    const endMs = sample.sentMs + sample.e2eMs;
+    if (this.#window === null || !isInside(endMs, this.#window)) return;
+    const known = this.#cycles.get(worker);
+    if (known === undefined) {
+      this.#cycles.set(worker, {
+        firstMs: endMs,
+        lastMs: endMs,
+        requests: 0,
+        outputTokens: 0,
+        outputUnits: 0,
+        promptTokens: 0,
+      });
+      return;
+    }
+    known.lastMs = endMs;
+    if (sample.failure !== null) return;
+    known.requests += 1;
+    known.outputTokens += sample.outputTokens;
+    known.outputUnits += sample.outputUnits;
+    known.promptTokens += sample.promptTokens ?? this.#order.workload.promptTokens;
   }
 
   #addFailure(failure: RequestFailure, sample: Sample): void {
@@ -105,12 +143,15 @@ export class ShardFold {
     if (buffered === false) this.#streamedVotes += 1;
     if (sample.outputTokens === workload.outputTokens) this.#lengthAsAsked += 1;
     this.#wholeTokens.output += sample.outputTokens;
+    this.#wholeTokens.units += sample.outputUnits;
+    this.#unit = sample.unit;
     this.#wholeTokens.prompt += promptTokens;
     this.#whole.record(sample);
     if (this.#window === null) return;
     const share = shareInside(sample, this.#window);
     this.#windowTokens.proRata += sample.outputTokens * share;
     this.#windowTokens.byArrival += tokensByArrival(sample, this.#window) ?? sample.outputTokens * share;
+    this.#windowTokens.units += sample.outputUnits * share;
     this.#windowTokens.prompt += promptTokens * share;
     if (isInside(sample.sentMs + sample.e2eMs, this.#window)) this.#succeededInside += 1;
     // Sent inside, ended whenever: leaving out what ends late would keep only the fast ones.
@@ -143,8 +184,10 @@ export class ShardFold {
       retries: this.retries,
       whole: {
         seconds: (endedMs - startedMs) / 1000,
+        perSecond: null,
         requests: this.#succeeded,
         outputTokens: this.#wholeTokens.output,
+        outputUnits: this.#wholeTokens.units,
         promptTokens: this.#wholeTokens.prompt,
       },
       steady,
@@ -159,6 +202,7 @@ export class ShardFold {
       ntpot: timings.ntpot.toJSON(),
       gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
       tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
+      unit: this.#unit,
       outputLengthAsAsked: this.#lengthAsAsked,
       abortedBy,
     };
@@ -170,10 +214,27 @@ export class ShardFold {
     if (seconds <= 0) return null;
     return {
       seconds,
+      perSecond: this.#rateOfCycles(),
       requests: this.#succeededInside,
       // The times of a stream that was held back say nothing about when its tokens were made.
       outputTokens: this.#isBufferedShard() ? this.#windowTokens.proRata : this.#windowTokens.byArrival,
+      outputUnits: this.#windowTokens.units,
       promptTokens: this.#windowTokens.prompt,
+    };
+  }
+
+  /** Each connection's own rate, added up; null where one of them has no whole cycle to tell it from. */
+  #rateOfCycles(): WindowFold['perSecond'] {
+    const cycles = [...this.#cycles.values()];
+    if (cycles.length < this.#order.connections || cycles.some(({ firstMs, lastMs }) => lastMs <= firstMs))
+      return null;
+    const rate = (count: keyof CycleRates) =>
+      cycles.reduce((sum, one) => sum + (one[count] * 1000) / (one.lastMs - one.firstMs), 0);
+    return {
+      requests: rate('requests'),
+      outputTokens: rate('outputTokens'),
+      outputUnits: rate('outputUnits'),
+      promptTokens: rate('promptTokens'),
     };
   }
 
@@ -193,6 +254,16 @@ export class ShardFold {
   }
 }
 
+/** What a connection carried between its first and its last answer inside the window. */
+interface Cycles {
+  readonly firstMs: number;
+  lastMs: number;
+  requests: number;
+  outputTokens: number;
+  outputUnits: number;
+  promptTokens: number;
+}
+
 /** The histograms of a set of successful requests. */
 class Timings {
   readonly e2e = new DurationHistogram();
@@ -203,7 +274,8 @@ class Timings {
 
   record(sample: Sample): void {
     this.e2e.record(sample.e2eMs);
-    this.ntpot.record(sample.e2eMs / sample.outputTokens);
+    // A model that makes no tokens has no time for one.
+    if (sample.outputTokens > 0) this.ntpot.record(sample.e2eMs / sample.outputTokens);
     if (sample.ttftMs === null) return;
     this.ttft.record(sample.ttftMs);
     if (sample.outputTokens >= 2)

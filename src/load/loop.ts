@@ -8,15 +8,24 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RequestFailure } from '../core/failure.ts';
+import { FAILURE_TRAITS, type RequestFailure } from '../core/failure.ts';
 import { buildPrompt } from '../core/prompt.ts';
+import type { Sample } from '../core/sample.ts';
 import { deriveSeed } from '../core/seed.ts';
 import type { ShardOrder, ShardSummary } from '../core/shard.ts';
 import { epochToMonotonicMs, monotonicMs } from './clock.ts';
 import { buildSharedConnector, Connection } from './connection.ts';
 import { ShardFold } from './fold.ts';
-import { type Answer, prepareTarget, type RunningRequest, sendRequest, type Target } from './request.ts';
+import {
+  type Answer,
+  type PreparedRequest,
+  prepareRequest,
+  prepareTarget,
+  type RunningRequest,
+  type Target,
+} from './request.ts';
 import { INITIAL_DELAY_MS, nextBackoff } from './retry.ts';
+import { openConnections } from './round-trip.ts';
 
 /** Connections are opened this long before a common start: enough for 512 TLS handshakes, too short to idle out. */
 const OPEN_BEFORE_START_MS = 3_000;
@@ -31,7 +40,6 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
 /** After this many failures in a row of a kind that the next request cannot escape, a steady shard stops itself. */
 const HOPELESS_IN_A_ROW = 3;
-const HOPELESS: ReadonlySet<RequestFailure> = new Set(['auth', 'bad-request', 'context-window']);
 /** A timer of Node can wait no longer (2^31 - 1 ms). */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -41,6 +49,7 @@ export class ShardLoop {
   readonly #fold: ShardFold;
   readonly #onSatisfied: () => void;
   readonly #onReady: () => void;
+  readonly #onSample: (sample: Sample) => Promise<void> | void;
   /** Resolves with the monotonic moment to begin at, for an order that waits to be told. */
   readonly #told = Promise.withResolvers<number>();
   /** Aborted when nothing more shall be sent. */
@@ -56,14 +65,23 @@ export class ShardLoop {
   #nextIndex = 0;
   #abortedBy: RequestFailure | null = null;
   #hopelessInARow = 0;
+  #roundTripMs: number | null = null;
 
   /**
    * `onSatisfied` is called once: when the shard has what it needs, or when it will not get it any more. `onReady` is
-   * called once where the order waits to be told: from then on it can begin at any moment.
+   * called once where the order waits to be told: from then on it can begin at any moment. `onSample` is called with
+   * each request that has ended, for who wants them one by one: the loop itself keeps none. Its worker sends no
+   * further request before what it returns has settled, so that whoever keeps samples is never given more than it can.
    */
-  constructor(order: ShardOrder, onSatisfied: () => void, onReady: () => void = () => {}) {
+  constructor(
+    order: ShardOrder,
+    onSatisfied: () => void,
+    onReady: () => void = () => {},
+    onSample: (sample: Sample) => Promise<void> | void = () => {},
+  ) {
     this.#order = order;
     this.#onReady = onReady;
+    this.#onSample = onSample;
     this.#target = prepareTarget(order, order.workload.outputTokens);
     this.#fold = new ShardFold(order);
     this.#waiting = new Set(Array.from({ length: order.connections }, (_, worker) => worker));
@@ -78,6 +96,11 @@ export class ShardLoop {
 
   get progress(): { completed: number; failed: number } {
     return { completed: this.#fold.succeeded, failed: this.#fold.failed };
+  }
+
+  /** Median TCP connect time, see round-trip.ts; null before the connections are open and where none could be. */
+  get roundTripMs(): number | null {
+    return this.#roundTripMs;
   }
 
   /** When to begin, for an order that waits to be told; in the past means at once. */
@@ -108,8 +131,10 @@ export class ShardLoop {
       if (typeof startAtMs === 'number') {
         await this.#waitUntil(epochToMonotonicMs(startAtMs) - OPEN_BEFORE_START_MS);
       }
-      const opened = Promise.all(connections.map((connection) => connection.open()));
-      const first = connections.map((_, worker) => this.#writeBody(worker));
+      const opened = openConnections(connections).then((roundTripMs) => {
+        this.#roundTripMs = roundTripMs;
+      });
+      const first = connections.map((connection, worker) => this.#prepare(connection, worker));
       this.#nextIndex = count;
       await this.#waitForStart(opened);
       if (load.mode !== 'burst')
@@ -118,9 +143,11 @@ export class ShardLoop {
           'The shard had too few answers inside its window when its time was over.',
         );
       const work = load.mode === 'burst' ? this.#sendOnce : this.#refill;
-      await Promise.all(
-        connections.map((connection, worker) => work.call(this, connection, worker, first[worker] ?? '')),
+      // A loop of little more than writes: what a burst spends here is between its first request and its last.
+      const workers = first.map((request, worker) =>
+        work.call(this, connections[worker] as Connection, worker, request),
       );
+      await Promise.all(workers);
       return this.#summarize();
     } finally {
       if (this.#stopTimer !== null) clearTimeout(this.#stopTimer);
@@ -153,24 +180,25 @@ export class ShardLoop {
     return this.#stopReason;
   }
 
-  /** A worker of the closed loop. `body` is that of its first request. */
-  async #refill(connection: Connection, worker: number, body: string): Promise<void> {
+  /** A worker of the closed loop, from its first request on. */
+  async #refill(connection: Connection, worker: number, first: PreparedRequest): Promise<void> {
     if (this.#order.load.mode === 'steady') await this.#waitUntil(monotonicMs() + this.#staggerMs(worker));
     let failuresInARow = 0;
     let index = worker;
-    let next = body;
+    let next = first;
     let freeMs = monotonicMs();
     while (!this.#stop.signal.aborted && this.#mayIssue(index)) {
-      const { sample } = await this.#send(connection, index, next, freeMs);
-      this.#fold.add(sample);
+      const { sample } = await this.#send(next, freeMs);
+      const taken = this.#add(sample, worker);
       if (sample.failure === 'canceled') return;
       this.#noteEnd(worker, sample.failure);
       failuresInARow = sample.failure === null ? 0 : failuresInARow + 1;
       if (failuresInARow > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** Math.min(failuresInARow - 1, 10));
       freeMs = monotonicMs();
+      if (taken !== undefined) await taken;
       if (this.#stop.signal.aborted) return;
       index = this.#nextIndex++;
-      next = this.#writeBody(index);
+      next = this.#prepare(connection, index);
     }
   }
 
@@ -187,9 +215,11 @@ export class ShardLoop {
     const { load } = this.#order;
     if (load.mode !== 'steady') return;
     const first = this.#waiting.delete(worker);
-    if (first && this.#waiting.size === 0 && !this.#stop.signal.aborted) this.#fold.openWindow(monotonicMs());
+    if (first && this.#waiting.size === 0 && !this.#stop.signal.aborted)
+      this.#fold.openWindow(monotonicMs(), worker);
     if (this.#fold.succeededInside >= load.minRequests) this.#onSatisfied();
-    this.#hopelessInARow = failure !== null && HOPELESS.has(failure) ? this.#hopelessInARow + 1 : 0;
+    this.#hopelessInARow =
+      failure !== null && FAILURE_TRAITS[failure].hopeless ? this.#hopelessInARow + 1 : 0;
     if (failure !== null && this.#hopelessInARow >= HOPELESS_IN_A_ROW) {
       this.#abortedBy ??= failure;
       this.#stopIssuing(
@@ -199,13 +229,14 @@ export class ShardLoop {
   }
 
   /** A worker of a burst: one request, tried again after a 429. */
-  async #sendOnce(connection: Connection, worker: number, body: string): Promise<void> {
+  async #sendOnce(connection: Connection, worker: number, first: PreparedRequest): Promise<void> {
     const { load } = this.#order;
     const maxRetries = load.mode === 'burst' ? load.maxRetries : 0;
     let delayMs = INITIAL_DELAY_MS;
+    let next = first;
     for (let attempt = 0; ; attempt += 1) {
       if (this.#stop.signal.aborted && attempt === 0) return;
-      const answer = await this.#send(connection, worker, body, monotonicMs());
+      const answer = await this.#send(next, monotonicMs());
       if (answer.sample.status === 429 && attempt < maxRetries && !this.#stop.signal.aborted) {
         const share = deriveSeed(this.#order.seed, 'jitter', worker, attempt) / 2 ** 32;
         const backoff = nextBackoff(delayMs, answer.retryAfterMs, share);
@@ -213,17 +244,23 @@ export class ShardLoop {
         await this.#pause(backoff.waitMs, backoff.waitMs);
         if (!this.#stop.signal.aborted) {
           this.#fold.retries += 1;
+          next = this.#prepare(connection, worker);
           continue;
         }
       }
-      this.#fold.add(answer.sample);
+      await this.#add(answer.sample, worker);
       return;
     }
   }
 
-  async #send(connection: Connection, index: number, body: string, scheduledMs: number): Promise<Answer> {
+  #add(sample: Sample, worker: number): Promise<void> | void {
+    this.#fold.add(sample, worker);
+    if (sample.failure !== 'canceled') return this.#onSample(sample);
+  }
+
+  async #send(prepared: PreparedRequest, scheduledMs: number): Promise<Answer> {
     this.#fold.enter(monotonicMs());
-    const request = sendRequest(connection, this.#target, { index, body, scheduledMs });
+    const request = prepared.send(scheduledMs);
     this.#running.add(request);
     const answer = await request.answer;
     this.#running.delete(request);
@@ -231,12 +268,11 @@ export class ShardLoop {
     return answer;
   }
 
-  #writeBody(index: number): string {
+  #prepare(connection: Connection, index: number): PreparedRequest {
     const { workload, charactersPerToken, templateTokens, seed } = this.#order;
     const { promptTokens } = workload;
-    return this.#target.writeBody(
-      buildPrompt({ promptTokens, charactersPerToken, templateTokens }, seed, index),
-    );
+    const prompt = buildPrompt({ promptTokens, charactersPerToken, templateTokens }, seed, index);
+    return prepareRequest(connection, this.#target, { index, prompt });
   }
 
   #staggerMs(worker: number): number {

@@ -2,14 +2,14 @@
  * Finding out how an endpoint can be asked, before anything is measured: which route answers, whether it streams, and
  * how many characters make a token there. Runs in the main thread; nothing of it is a measurement.
  */
-import { REQUEST_FAILURES, type RequestFailure } from '../core/failure.ts';
+import { FAILURE_TRAITS, REQUEST_FAILURES, type RequestFailure } from '../core/failure.ts';
 import { buildPrompt } from '../core/prompt.ts';
 import type { Sample } from '../core/sample.ts';
 import type { Route } from '../core/shard.ts';
 import { monotonicMs } from './clock.ts';
 import { buildSharedConnector, Connection } from './connection.ts';
-import { PAYLOAD_FAMILIES } from './payload-family.ts';
-import { prepareTarget, sendRequest, type TargetOrder } from './request.ts';
+import { familyUrl, findFamily, type PayloadFamily } from './payload-family.ts';
+import { prepareRequest, prepareTarget, type TargetOrder } from './request.ts';
 
 /** English in the usual vocabularies, where the server does not tell. */
 const DEFAULT_CHARACTERS_PER_TOKEN = 4;
@@ -19,24 +19,6 @@ const LONG_PROMPT_TOKENS = 512;
 /** What no vocabulary reaches on English; a usage that says so counts something else. */
 const LEAST_CHARACTERS_PER_TOKEN = 1;
 const MOST_CHARACTERS_PER_TOKEN = 12;
-
-/**
- * Failures that say something about the moment or the caller and nothing about the route: the next route would meet
- * them too. The caller tries again or gives up.
- */
-const NOT_ABOUT_THE_ROUTE: ReadonlySet<RequestFailure> = new Set([
-  'throttle-queue',
-  'throttle-rate',
-  'deadline-server',
-  'gateway',
-  'server-error',
-  'auth',
-  'connect',
-  'dns',
-  'tls',
-  'reset',
-  'client-timeout',
-]);
 
 /** Sends one request on a connection of its own and waits for its answer. `index` makes its id and nothing else. */
 export async function sendOnce(
@@ -49,8 +31,7 @@ export async function sendOnce(
   const connection = new Connection(new URL(order.route.url), buildSharedConnector(order.requestTimeoutMs));
   try {
     await connection.open();
-    const body = target.writeBody(prompt);
-    return (await sendRequest(connection, target, { index, body, scheduledMs: monotonicMs() }).answer).sample;
+    return (await prepareRequest(connection, target, { index, prompt }).send(monotonicMs()).answer).sample;
   } finally {
     await connection.close();
   }
@@ -61,6 +42,8 @@ export interface ProbeOrder {
   readonly authorization: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly api: 'auto' | Route['api'];
+  /** The user's own family, where the api is `raw`. */
+  readonly template?: PayloadFamily | null;
   readonly outputTokens: number;
   readonly requestTimeoutMs: number;
   readonly requestIdPrefix: string;
@@ -101,7 +84,7 @@ export async function probeRoute(order: ProbeOrder): Promise<ProbeResult> {
     return { route, sample, characters: text.length };
   };
   const refused: Probe[] = [];
-  for (const route of listRoutes(order.scoringUri, order.api)) {
+  for (const route of listRoutes(order)) {
     // Where there is no such address with a stream, there is none without.
     if (refused.some((probe) => probe.route.url === route.url && probe.sample.status === 404)) continue;
     const short = await ask(route, SHORT_PROMPT_TOKENS);
@@ -122,7 +105,7 @@ interface Probe {
 }
 
 function isAboutMoment(failure: RequestFailure | null): boolean {
-  return failure !== null && NOT_ABOUT_THE_ROUTE.has(failure);
+  return failure !== null && (FAILURE_TRAITS[failure].retryable || failure === 'auth' || failure === 'tls');
 }
 
 function refuse(refused: readonly Probe[], samples: readonly Sample[]): ProbeResult {
@@ -136,26 +119,13 @@ function refuse(refused: readonly Probe[], samples: readonly Sample[]): ProbeRes
 }
 
 /** The routes to try, in order. */
-function listRoutes(scoringUri: string, api: ProbeOrder['api']): Route[] {
+function listRoutes({ scoringUri, api, template }: ProbeOrder): Route[] {
   const apis: readonly Route['api'][] = api === 'auto' ? ['openai-chat', 'score'] : [api];
   return apis.flatMap((one) => {
-    const url = routeUrl(scoringUri, one);
-    const whole: Route = { api: one, url, stream: false };
-    return PAYLOAD_FAMILIES[one].streaming === null ? [whole] : [{ ...whole, stream: true }, whole];
+    const family = findFamily(one, template ?? null);
+    const whole: Route = { api: one, url: familyUrl(scoringUri, family), stream: false };
+    return family.streaming === null ? [whole] : [{ ...whole, stream: true }, whole];
   });
-}
-
-/**
- * The address of a family at an endpoint: its path in place of the path of any family that the scoring URI ends
- * with, or after an address without a path. Any other path is the user's own and is used as it is.
- */
-function routeUrl(scoringUri: string, api: Route['api']): string {
-  const url = new URL(scoringUri);
-  const known = Object.values(PAYLOAD_FAMILIES).find((family) => url.pathname.endsWith(family.path));
-  if (known !== undefined)
-    url.pathname = url.pathname.slice(0, -known.path.length) + PAYLOAD_FAMILIES[api].path;
-  else if (url.pathname === '/') url.pathname = PAYLOAD_FAMILIES[api].path;
-  return url.href;
 }
 
 /**

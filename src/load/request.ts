@@ -1,17 +1,19 @@
 /**
  * One request -> Sample: a single HTTP exchange on one connection, without retry and without redirect. Every stamp
- * is taken first thing in the callback that undici makes from the socket's read, before anything is parsed.
+ * was taken by the connection when its socket gave the bytes, before anything was parsed.
  */
 
-import type { Dispatcher } from 'undici';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestFailure } from '../core/failure.ts';
 import type { Sample, TtftReason } from '../core/sample.ts';
 import type { Route } from '../core/shard.ts';
-import { type AnswerReader, openReader, type Reading } from './answer.ts';
+import { type AnswerReader, countOutput, openReader, type Reading } from './answer.ts';
+import { readAnswerHeaders } from './answer-headers.ts';
 import { classifyError, classifyStatus, shortenWords, type Verdict } from './classify.ts';
 import { monotonicMs } from './clock.ts';
-import type { Connection } from './connection.ts';
-import { buildBodyWriter, PAYLOAD_FAMILIES, type PayloadFamily } from './payload-family.ts';
+import type { Connection, ExchangeListener } from './connection.ts';
+import type { Fields } from './http-answer.ts';
+import { buildBodyWriter, findFamily, type PayloadFamily } from './payload-family.ts';
 import { parseRetryAfterMs } from './retry.ts';
 
 /** Azure ML keeps this many characters of `x-ms-client-request-id`. */
@@ -28,22 +30,26 @@ export interface TargetOrder {
   readonly requestIdPrefix: string;
   /** For the estimate of output tokens where the server tells no usage. */
   readonly charactersPerToken: number;
+  /** The user's own family, where the route's api is `raw`. */
+  readonly template?: PayloadFamily | null;
 }
 
 /** What is the same in every request to one target, worked out once. */
 export interface Target {
   readonly order: TargetOrder;
   readonly family: PayloadFamily;
-  readonly path: string;
-  readonly headers: readonly string[];
+  /** The head of each request but for its id and its length. */
+  readonly head: string;
   readonly writeBody: (prompt: string) => string;
 }
 
 export function prepareTarget(order: TargetOrder, outputTokens: number): Target {
   const { route } = order;
-  const family: PayloadFamily = PAYLOAD_FAMILIES[route.api];
+  const family = findFamily(route.api, order.template ?? null);
   const url = new URL(route.url);
-  const headers = {
+  const headers: Readonly<Record<string, string>> = {
+    host: url.host,
+    connection: 'keep-alive',
     'content-type': 'application/json',
     accept: route.stream ? 'text/event-stream, application/json' : 'application/json',
     // Decoding would stand between the socket and the stamps.
@@ -55,10 +61,19 @@ export function prepareTarget(order: TargetOrder, outputTokens: number): Target 
   return {
     order,
     family,
-    path: `${url.pathname}${url.search}`,
-    headers: Object.entries(headers).flat(),
+    head: writeHead(`${url.pathname}${url.search}`, headers),
     writeBody: buildBodyWriter(family, route.stream, outputTokens),
   };
+}
+
+/** Throws where a header is none: what is in it would end the head and begin another. */
+function writeHead(path: string, headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(headers).map(([name, value]) => {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return `${name}: ${value}\r\n`;
+  });
+  return `POST ${path} HTTP/1.1\r\n${lines.join('')}`;
 }
 
 /** What comes of a request. */
@@ -68,6 +83,12 @@ export interface Answer {
   readonly retryAfterMs: number | null;
 }
 
+/** A request that is ready to be written: what can be worked out before its moment is. */
+export interface PreparedRequest {
+  /** Sends it at once, and once only. `scheduledMs` is when it was wanted. */
+  send(scheduledMs: number): RunningRequest;
+}
+
 export interface RunningRequest {
   /** Never rejects: what goes wrong is in the sample. */
   readonly answer: Promise<Answer>;
@@ -75,30 +96,13 @@ export interface RunningRequest {
   cancel(): void;
 }
 
-/** Sends request number `index` at once. `scheduledMs` is when it was wanted. */
-export function sendRequest(
+/** Prepares request number `index`. */
+export function prepareRequest(
   connection: Connection,
   target: Target,
-  request: { readonly index: number; readonly body: string; readonly scheduledMs: number },
-): RunningRequest {
-  const exchange = new Exchange(
-    target,
-    writeRequestId(target.order.requestIdPrefix, request.index),
-    request.scheduledMs,
-  );
-  connection.dispatch(
-    {
-      path: target.path,
-      method: 'POST',
-      headers: [...target.headers, 'x-ms-client-request-id', exchange.requestId],
-      body: request.body,
-    },
-    exchange,
-  );
-  return {
-    answer: exchange.answer,
-    cancel: () => exchange.giveUp('canceled', 'The measurement was stopped.'),
-  };
+  request: { readonly index: number; readonly prompt: string },
+): PreparedRequest {
+  return new Exchange(connection, target, request.index, request.prompt);
 }
 
 /** The prefix gives way where both are too long together: the index tells requests apart. */
@@ -107,65 +111,89 @@ function writeRequestId(prefix: string, index: number): string {
   return `${prefix.slice(0, REQUEST_ID_CHARACTERS - suffix.length)}${suffix}`;
 }
 
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly requestId: string;
+class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   readonly answer: Promise<Answer>;
+  readonly #connection: Connection;
   readonly #target: Target;
-  readonly #scheduledMs: number;
-  readonly #timeout: NodeJS.Timeout;
+  readonly #requestId: string;
+  readonly #prompt: string;
+  #request: Buffer | null;
   #settle: ((answer: Answer) => void) | null = null;
-  #controller: Dispatcher.DispatchController | null = null;
-  #sentMs: number;
+  #timeout: NodeJS.Timeout | null = null;
+  /** Drops the exchange, which would go on otherwise. */
+  #abandon: () => void = () => {};
+  #started = false;
+  #scheduledMs = 0;
+  #sentMs = 0;
   #status: number | null = null;
   #headers: Readonly<Record<string, unknown>> = {};
+  #trailers: Readonly<Record<string, unknown>> = {};
   #reader: AnswerReader | null = null;
   #errorBody: Buffer[] = [];
   #errorBytes = 0;
 
-  constructor(target: Target, requestId: string, scheduledMs: number) {
-    this.requestId = requestId;
+  constructor(connection: Connection, target: Target, index: number, prompt: string) {
+    this.#connection = connection;
     this.#target = target;
-    this.#scheduledMs = scheduledMs;
-    this.#sentMs = monotonicMs();
+    this.#requestId = writeRequestId(target.order.requestIdPrefix, index);
+    this.#prompt = prompt;
+    const body = target.writeBody(prompt);
+    this.#request = Buffer.from(
+      `${target.head}x-ms-client-request-id: ${this.#requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
     this.answer = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    const { requestTimeoutMs } = target.order;
+  }
+
+  send(scheduledMs: number): RunningRequest {
+    const request = this.#request;
+    if (request === null) throw new Error('A prepared request is sent once.');
+    this.#request = null;
+    this.#scheduledMs = scheduledMs;
+    this.#sentMs = scheduledMs;
+    this.#abandon = this.#connection.send(request, this);
+    // When the loop that sends has ended: until then the other requests of a burst wait.
+    queueMicrotask(() => this.#startTimeout());
+    return this;
+  }
+
+  cancel(): void {
+    this.#giveUp('canceled', 'The measurement was stopped.');
+  }
+
+  #startTimeout(): void {
+    if (this.#settle === null) return;
+    const { requestTimeoutMs } = this.#target.order;
     this.#timeout = setTimeout(
-      () => this.giveUp('client-timeout', `No complete answer within ${requestTimeoutMs} ms.`),
+      () => this.#giveUp('client-timeout', `No complete answer within ${requestTimeoutMs} ms.`),
       requestTimeoutMs,
     );
   }
 
-  /** The connection is open and the request is about to be written to it. */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onStart(): void {
     this.#sentMs = monotonicMs();
-    this.#controller = controller;
-    if (this.#settle === null) controller.abort(new Error('The request was given up before it was sent.'));
+    this.#started = true;
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Readonly<Record<string, unknown>>,
-  ): void {
-    if (status < 200) return;
+  onHead(status: number, fields: Fields): void {
     this.#status = status;
-    this.#headers = headers;
+    this.#headers = fields;
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const nowMs = monotonicMs();
+  onBody(piece: Buffer, arrivedMs: number): void {
     if (this.#isGood()) {
-      this.#reader ??= openReader(this.#target.family, String(this.#headers['content-type'] ?? ''), chunk);
-      this.#reader.push(chunk, nowMs);
+      const contentType = String(this.#headers['content-type'] ?? '');
+      this.#reader ??= openReader(this.#target.family, contentType, piece, this.#prompt);
+      this.#reader.push(piece, arrivedMs);
     } else if (this.#errorBytes < ERROR_BODY_BYTES) {
-      this.#errorBody.push(chunk);
-      this.#errorBytes += chunk.length;
+      this.#errorBody.push(piece);
+      this.#errorBytes += piece.length;
     }
   }
 
-  onResponseEnd(): void {
+  onEnd(trailers: Fields): void {
+    this.#trailers = trailers;
     const status = this.#status ?? 0;
     if (!this.#isGood()) {
       const body = this.#encoding() === null ? Buffer.concat(this.#errorBody).toString('utf8') : '';
@@ -182,14 +210,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#conclude(judge(this.#reader?.reading ?? null));
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
-    if (!this.#concludeAsRead()) this.#conclude(classifyError(error, this.#controller !== null));
+  onError(error: Error): void {
+    if (!this.#concludeAsRead()) this.#conclude(classifyError(error, this.#started));
   }
 
-  /** Settles as failed and drops the exchange, which would go on otherwise. */
-  giveUp(failure: RequestFailure, words: string): void {
+  /** Settles as failed and drops the exchange. */
+  #giveUp(failure: RequestFailure, words: string): void {
     if (failure === 'canceled' || !this.#concludeAsRead()) this.#conclude({ failure, words });
-    this.#controller?.abort(new Error(words));
+    this.#abandon();
   }
 
   /**
@@ -219,7 +247,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const settle = this.#settle;
     if (settle === null) return;
     this.#settle = null;
-    clearTimeout(this.#timeout);
+    if (this.#timeout !== null) clearTimeout(this.#timeout);
     const reading = this.#reader?.reading ?? null;
     const sample =
       verdict === null && reading !== null ? this.#describeSuccess(reading) : this.#describeFailure(verdict);
@@ -231,23 +259,26 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #describeSuccess(reading: Reading): Sample {
-    const { charactersPerToken } = this.#target.order;
+    const { family, order } = this.#target;
     const sentMs = this.#sentMs;
     const streamed = reading.streamed && reading.firstContentMs !== null;
     return {
-      requestId: this.requestId,
+      requestId: this.#requestId,
       scheduledMs: this.#scheduledMs,
       sentMs,
       ttftMs: streamed ? (reading.firstContentMs ?? 0) - sentMs : null,
       ttftReason: streamed ? null : 'not-streamed',
+      ttftAnswerMs: reading.firstAnswerMs === null ? null : reading.firstAnswerMs - sentMs,
       e2eMs: (reading.lastContentMs ?? sentMs) - sentMs,
       promptTokens: reading.promptTokens,
-      outputTokens: reading.outputTokens ?? Math.max(1, Math.round(reading.characters / charactersPerToken)),
-      tokenSource: reading.outputTokens === null ? 'estimate' : 'usage',
+      cachedPromptTokens: reading.cachedPromptTokens,
+      ...countOutput(reading, family, order.charactersPerToken),
       gapsMs: reading.gapsMs,
       status: this.#status,
       failure: null,
       failureDetail: null,
+      flags: reading.echo ? ECHO : NO_FLAGS,
+      ...readAnswerHeaders(this.#headers, this.#trailers),
     };
   }
 
@@ -256,22 +287,31 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { authorization } = this.#target.order;
     const ttftReason: TtftReason = 'no-output';
     return {
-      requestId: this.requestId,
+      requestId: this.#requestId,
       scheduledMs: this.#scheduledMs,
       sentMs: this.#sentMs,
       ttftMs: null,
       ttftReason,
+      ttftAnswerMs: null,
       e2eMs: monotonicMs() - this.#sentMs,
       promptTokens: null,
+      cachedPromptTokens: null,
       outputTokens: 0,
       tokenSource: 'estimate',
+      unit: this.#target.family.unit,
+      outputUnits: 0,
       gapsMs: [],
       status: this.#status,
       failure: verdict?.failure ?? 'empty-output',
       failureDetail: shortenWords(verdict?.words ?? '', authorization),
+      flags: NO_FLAGS,
+      ...readAnswerHeaders(this.#headers, this.#trailers),
     };
   }
 }
+
+const ECHO: Sample['flags'] = ['echo'];
+const NO_FLAGS: Sample['flags'] = [];
 
 /** What is wrong with an answer of 200 that was read to its end; null where it is good. */
 function judge(reading: Reading | null): Verdict | null {

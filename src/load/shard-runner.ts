@@ -3,9 +3,10 @@
  * between a byte and its stamp.
  */
 import { Worker } from 'node:worker_threads';
+import type { Sample } from '../core/sample.ts';
 import type { ShardOrder, ShardSummary } from '../core/shard.ts';
 import { shortenWords } from './classify.ts';
-import type { FromWorker, ToWorker } from './worker.ts';
+import type { FromWorker, ToWorker, WorkerOrder } from './worker.ts';
 
 export interface RunningShard {
   /** For an order that waits to be told: resolves when it can begin at any moment, or has ended without. */
@@ -28,16 +29,34 @@ export interface RunningShard {
   readonly threadId: () => number | null;
 }
 
-export function startShard(order: ShardOrder): RunningShard {
+/**
+ * Takes samples as they come, in batches. It must not reject. The load is held up where it takes longer than the
+ * samples take to come, so that no more than a bound of them is ever kept.
+ */
+export type TakeSamples = (samples: readonly Sample[]) => Promise<void>;
+
+/** Without `takeSamples`, samples stop in the thread and only their summary comes out. */
+export function startShard(order: ShardOrder, takeSamples: TakeSamples | null = null): RunningShard {
   const worker = new Worker(
     new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
-    { workerData: order, name: 'load' },
+    { workerData: { order, samples: takeSamples !== null } satisfies WorkerOrder, name: 'load' },
   );
   const state = { completed: 0, failed: 0, threadId: null as number | null };
   const ready = Promise.withResolvers<void>();
   const satisfied = Promise.withResolvers<void>();
   const tell = (message: ToWorker) => worker.postMessage(message);
-  const summary = awaitSummary(worker, order, state, { ready: ready.resolve, satisfied: satisfied.resolve });
+  let taken = Promise.resolve();
+  const onSamples = (samples: readonly Sample[]) => {
+    taken = taken.then(() => takeSamples?.(samples)).then(() => tell({ kind: 'samples-taken' }));
+  };
+  const summary = awaitSummary(worker, order, state, {
+    ready: ready.resolve,
+    satisfied: satisfied.resolve,
+    samples: onSamples,
+  }).then(async (told) => {
+    await taken;
+    return told;
+  });
   // Whoever awaits `summary` is told; nobody has to await it at once.
   summary
     .catch(() => {})
@@ -62,7 +81,11 @@ async function awaitSummary(
   worker: Worker,
   order: ShardOrder,
   state: { completed: number; failed: number; threadId: number | null },
-  on: { readonly ready: () => void; readonly satisfied: () => void },
+  on: {
+    readonly ready: () => void;
+    readonly satisfied: () => void;
+    readonly samples: (samples: readonly Sample[]) => void;
+  },
 ): Promise<ShardSummary> {
   try {
     return await new Promise<ShardSummary>((resolve, reject) => {
@@ -72,6 +95,7 @@ async function awaitSummary(
           Object.assign(state, { completed: message.completed, failed: message.failed });
         else if (message.kind === 'ready') on.ready();
         else if (message.kind === 'satisfied') on.satisfied();
+        else if (message.kind === 'samples') on.samples(message.samples);
         else if (message.kind === 'summary') resolve(message.summary);
       });
       worker.on('error', (error) => {

@@ -1,13 +1,24 @@
 /** The thread of one shard: runs the loop and talks to shard-runner.ts in messages. Nothing else happens in it. */
 import { parentPort, threadId, workerData } from 'node:worker_threads';
+import type { Sample } from '../core/sample.ts';
 import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import { ClientWatch } from './client-watch.ts';
+import { heatThread } from './heat-thread.ts';
 import { ShardLoop } from './loop.ts';
+import { SampleOutlet } from './sample-outlet.ts';
 
 /** How often the main thread is told how far the shard is; a person watching needs no more. */
 const PROGRESS_MS = 250;
 
+export interface WorkerOrder {
+  readonly order: ShardOrder;
+  /** Whether the main thread wants the samples; otherwise they stop here. */
+  readonly samples: boolean;
+}
+
 export type ToWorker =
   | { readonly kind: 'start' | 'stop'; readonly atEpochMs: number }
+  | { readonly kind: 'samples-taken' }
   | { readonly kind: 'cancel' };
 
 export type FromWorker =
@@ -15,31 +26,52 @@ export type FromWorker =
   | { readonly kind: 'progress'; readonly completed: number; readonly failed: number }
   | { readonly kind: 'ready' }
   | { readonly kind: 'satisfied' }
+  | { readonly kind: 'samples'; readonly samples: readonly Sample[] }
   | { readonly kind: 'summary'; readonly summary: ShardSummary };
 
-async function runShard(port: NonNullable<typeof parentPort>, order: ShardOrder): Promise<void> {
+async function runShard(
+  port: NonNullable<typeof parentPort>,
+  { order, samples }: WorkerOrder,
+): Promise<void> {
   const tell = (message: FromWorker) => port.postMessage(message);
+  const watch = new ClientWatch();
+  const outlet = new SampleOutlet((batch) => tell({ kind: 'samples', samples: batch }));
   const loop = new ShardLoop(
     order,
     () => tell({ kind: 'satisfied' }),
     () => tell({ kind: 'ready' }),
+    (sample) => {
+      watch.note(sample);
+      if (samples) return outlet.push(sample);
+    },
   );
   const tellProgress = () => tell({ kind: 'progress', ...loop.progress });
   port.on('message', (message: ToWorker) => {
-    if (message.kind === 'start') loop.startAt(message.atEpochMs);
-    else if (message.kind === 'stop') loop.stopAt(message.atEpochMs);
-    else loop.cancel();
+    if (message.kind === 'start') {
+      watch.begin();
+      loop.startAt(message.atEpochMs);
+    } else if (message.kind === 'stop') loop.stopAt(message.atEpochMs);
+    else if (message.kind === 'samples-taken') outlet.acknowledge();
+    else {
+      outlet.release();
+      loop.cancel();
+    }
   });
   tell({ kind: 'started', threadId });
   const timer = setInterval(tellProgress, PROGRESS_MS);
   try {
+    await heatThread();
+    watch.begin();
     const summary = await loop.run();
+    outlet.flush();
     tellProgress();
-    tell({ kind: 'summary', summary });
+    const { contentEvents } = watch;
+    tell({ kind: 'summary', summary: { ...summary, client: watch.read(loop.roundTripMs), contentEvents } });
   } finally {
     clearInterval(timer);
+    watch.close();
     port.close();
   }
 }
 
-if (parentPort !== null) await runShard(parentPort, workerData as ShardOrder);
+if (parentPort !== null) await runShard(parentPort, workerData as WorkerOrder);

@@ -135,6 +135,44 @@ describe('a row', () => {
   });
 });
 
+describe('the client', () => {
+  const client = {
+    watchedSeconds: 10,
+    loopLagP99Ms: 1,
+    loopLagMaxMs: 3,
+    busyShare: 0.2,
+    cpuSeconds: 1,
+    gcPauseMs: 0,
+    gcLongestMs: 0,
+    sendDelayMeanMs: 0.1,
+    sendDelayP99Ms: 0.5,
+    roundTripMs: 2,
+  };
+  const cellOf = (repeat: number, loopLagP99Ms: number) =>
+    aCell({ repeat, summary: mergeShards([aShardSummary({ client: { ...client, loopLagP99Ms } })]) });
+
+  test('is valid where each repeat was, and its worst figures stand in the row', () => {
+    const row = rowOf(cellOf(1, 1), cellOf(2, 2));
+    expect(row).toMatchObject({
+      clientValid: true,
+      clientFaults: [],
+      client: { loopLagP99Ms: 2, roundTripMs: 2 },
+    });
+  });
+
+  test('that was the limit in one repeat makes the row invalid, and the report says so', () => {
+    const cells = [cellOf(1, 1), cellOf(2, 200)];
+    const row = rowOf(...cells);
+    expect(row.clientValid).toBe(false);
+    expect(row.clientFaults.join()).toContain('event loop');
+    expect(buildReport(aRun(), cells).notes.join(' ')).toContain('the client was the limit');
+  });
+
+  test('that told nothing is neither valid nor invalid', () => {
+    expect(rowOf(aCell())).toMatchObject({ clientValid: null, client: null });
+  });
+});
+
 describe('the cost of a million output tokens', () => {
   test.each<[hourlyUsd: number | null, tokensPerSecond: number | null, usd: number | null]>([
     [3.6, 1_000, 1],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PAYLOAD_FAMILIES } from '../../src/core/payload-families.ts';
 import { parseSpec, SPEC_BOUNDS } from '../../src/core/spec.ts';
 import { aSpec, aSpecBody } from '../support/builders.ts';
 
@@ -296,3 +297,30 @@ function faultsOf(body: unknown) {
   const parsed = parseSpec(body);
   return parsed.ok ? [] : parsed.faults;
 }
+
+describe('a payload template of the user’s own', () => {
+  const template = {
+    path: '/score',
+    pathRule: 'replace',
+    body: { text: '{{prompt}}', length: '{{outputTokens}}' },
+  };
+
+  test('goes with the api "raw" and is stored with every default', () => {
+    const parsed = parseSpec(aSpecBody({ api: 'raw', template: PAYLOAD_FAMILIES.score }));
+    expect(parsed).toMatchObject({ ok: true, value: { api: 'raw', template: PAYLOAD_FAMILIES.score } });
+  });
+
+  test.each([
+    ['raw without a template', { api: 'raw' }, 'template'],
+    ['a template without raw', { api: 'score', template: PAYLOAD_FAMILIES.score }, 'template'],
+  ])('%s is a fault', (_, fields, path) => {
+    const parsed = parseSpec(aSpecBody(fields));
+    expect(parsed).toMatchObject({ ok: false, faults: [{ path, message: expect.any(String) }] });
+  });
+
+  test('is checked with its own paths, beside the other faults of the spec', () => {
+    const parsed = parseSpec(aSpecBody({ api: 'raw', template: { ...template, body: 7 }, seed: -1 }));
+    const paths = parsed.ok ? [] : parsed.faults.map((fault) => fault.path);
+    expect(paths).toEqual(expect.arrayContaining(['seed', 'template.body']));
+  });
+});

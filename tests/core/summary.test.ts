@@ -64,8 +64,25 @@ describe('the shards of a repeat', () => {
       seconds: 10,
       requestsPerSecond: 3,
       outputTokensPerSecond: 200,
+      outputUnitsPerSecond: 200,
       promptTokensPerSecond: 20,
     });
+  });
+
+  test('rates over whole cycles are taken where a shard has them', () => {
+    const perSecond = { requests: 4, outputTokens: 210, outputUnits: 210, promptTokens: 21 };
+    const { rates } = mergeShards([
+      aShardSummary({ steady: aWindow({ seconds: 10, outputTokens: 2_000, perSecond }) }),
+      aShardSummary({ steady: aWindow({ seconds: 10, outputTokens: 1_000 }) }),
+    ]);
+    expect(rates.outputTokensPerSecond).toBe(310);
+  });
+
+  test('a model that makes no tokens has a rate in its own unit and none of tokens', () => {
+    const images = aWindow({ seconds: 10, requests: 20, outputTokens: 0, outputUnits: 20 });
+    const { rates, unit } = mergeShards([aShardSummary({ unit: 'image', steady: images })]);
+    expect(unit).toBe('image');
+    expect(rates).toMatchObject({ outputTokensPerSecond: null, outputUnitsPerSecond: 2 });
   });
 
   test('one shard without a window makes the whole repeat count, from the first send to the last answer', () => {

@@ -2,20 +2,28 @@ import type { Sample } from '../../src/core/sample.ts';
 
 /** A good sample of 10 tokens in 100 ms without a stream, with changes. */
 export function sample(change: Partial<Sample>): Sample {
+  const outputTokens = change.outputTokens ?? 10;
   return {
     requestId: 'r',
     scheduledMs: 0,
     sentMs: 0,
     ttftMs: null,
     ttftReason: 'not-streamed',
+    ttftAnswerMs: null,
     e2eMs: 100,
     promptTokens: 10,
-    outputTokens: 10,
+    cachedPromptTokens: null,
+    outputTokens,
+    unit: 'token',
+    outputUnits: outputTokens,
     tokenSource: 'usage',
     gapsMs: [],
     status: 200,
     failure: null,
     failureDetail: null,
+    flags: [],
+    rateLimit: {},
+    bandwidthDelayMs: null,
     ...change,
   };
 }

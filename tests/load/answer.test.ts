@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { openReader, type Reading } from '../../src/load/answer.ts';
+import { parsePayloadTemplate } from '../../src/core/payload.ts';
+import { countOutput, openReader, type Reading } from '../../src/load/answer.ts';
 import { PAYLOAD_FAMILIES } from '../../src/load/payload-family.ts';
 import { done, event, finish, goodStream, role, tokens, usage } from './fake-endpoint.ts';
 
@@ -7,14 +9,18 @@ const chat = PAYLOAD_FAMILIES['openai-chat'];
 
 /** Reads a stream with each event at its own time: 0, 10, 20, ... ms. */
 function readEvents(...events: readonly string[]): Reading {
-  const reader = openReader(chat, 'text/event-stream', Buffer.alloc(0));
+  return readAnswerTo('', ...events);
+}
+
+function readAnswerTo(prompt: string, ...events: readonly string[]): Reading {
+  const reader = openReader(chat, 'text/event-stream', Buffer.alloc(0), prompt);
   for (const [index, text] of events.entries()) reader.push(Buffer.from(text), index * 10);
   reader.end();
   return reader.reading;
 }
 
-function readBody(api: keyof typeof PAYLOAD_FAMILIES, body: unknown): Reading {
-  const reader = openReader(PAYLOAD_FAMILIES[api], 'application/json', Buffer.alloc(0));
+function readBody(api: keyof typeof PAYLOAD_FAMILIES, body: unknown, prompt = ''): Reading {
+  const reader = openReader(PAYLOAD_FAMILIES[api], 'application/json', Buffer.alloc(0), prompt);
   reader.push(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), 5);
   reader.end();
   return reader.reading;
@@ -53,6 +59,7 @@ test('events that look alike are counted as those that are parsed', () => {
     'content',
     '"content":"x"',
     'end\\"',
+    '\u007f\u0001',
     'z',
   ];
   const reading = readEvents(
@@ -64,6 +71,8 @@ test('events that look alike are counted as those that are parsed', () => {
   const filled = texts.filter((text) => text !== '');
   expect(reading.gapsMs).toHaveLength(filled.length);
   expect(reading.gapsMs.reduce((sum, gap) => sum + gap, 0)).toBe(10 * texts.length);
+  // The text itself, without the escapes that JSON needs.
+  expect(reading.characters).toBe(`first${texts.join('')}`.length);
   expect(reading.verdict).toBeNull();
 });
 
@@ -81,11 +90,7 @@ test('a stream reads the same whole, cut in two anywhere, and event by event', (
   const whole = read(bytes);
   expect(whole).toMatchObject({ gapsMs: Array(8).fill(0), outputTokens: 9, complete: true, verdict: null });
   for (let at = 1; at < bytes.length; at += 1) {
-    expect({ at, ...read(bytes.subarray(0, at), bytes.subarray(at)) }).toMatchObject({
-      ...whole,
-      at,
-      characters: expect.any(Number),
-    });
+    expect({ at, ...read(bytes.subarray(0, at), bytes.subarray(at)) }).toEqual({ ...whole, at });
   }
 });
 
@@ -103,22 +108,24 @@ test('an event that looks alike but for more than its content is parsed', () => 
   expect(readEvents(first, second, smuggled)).toMatchObject({ verdict: null, gapsMs: [10] });
 });
 
-const reasoning: readonly (readonly [string, readonly object[]])[] = [
-  ['reasoning only', [{ reasoning: 'a' }, { reasoning: 'b' }]],
+const reasoning: readonly (readonly [string, readonly object[], firstAnswerMs: number | null])[] = [
+  ['reasoning only', [{ reasoning: 'a' }, { reasoning: 'b' }], null],
   [
     'reasoning_content only',
     [
       { reasoning_content: 'a', content: null },
       { reasoning_content: 'b', content: null },
     ],
+    null,
   ],
-  ['reasoning, then content', [{ reasoning: 'a' }, { content: 'b' }]],
+  ['reasoning, then content', [{ reasoning: 'a' }, { content: 'b' }], 20],
   [
     'empty content beside reasoning',
     [
       { reasoning: 'a', content: '' },
       { reasoning: 'b', content: '' },
     ],
+    null,
   ],
   [
     'both spellings in one delta',
@@ -126,14 +133,16 @@ const reasoning: readonly (readonly [string, readonly object[]])[] = [
       { reasoning: 'a', reasoning_content: 'a' },
       { reasoning: 'b', reasoning_content: 'b' },
     ],
+    null,
   ],
 ];
 
-for (const [name, deltas] of reasoning) {
-  test(`${name}: reasoning is output, counted once`, () => {
+for (const [name, deltas, firstAnswerMs] of reasoning) {
+  test(`${name}: reasoning is output, counted once, and the first answer is told apart`, () => {
     const reading = readEvents(role, ...deltas.map((delta) => event(delta)), finish, usage(2), done);
     expect(reading).toMatchObject({
       firstContentMs: 10,
+      firstAnswerMs,
       lastContentMs: 20,
       gapsMs: [10],
       characters: 2,
@@ -184,8 +193,8 @@ for (const [name, events, words] of streams) {
   });
 }
 
-test('null, false or empty in an error field is no error', () => {
-  for (const none of ['null', 'false', '""']) {
+test('null, false, 0 or empty in an error field is no error', () => {
+  for (const none of ['null', 'false', '0', '""', '[]']) {
     const events = tokens(2).map((text) => text.replace('"id"', `"error":${none},"id"`));
     expect(readEvents(...events, finish, done)).toMatchObject({ verdict: null, gapsMs: [10] });
   }
@@ -218,6 +227,27 @@ const bodies: readonly (readonly [string, keyof typeof PAYLOAD_FAMILIES, unknown
   ],
   ['a score answer of another shape', 'score', { result: 'text' }, 'malformed-answer'],
   ['a list', 'score', ['text'], 'malformed-answer'],
+  ['{} of a chat route', 'openai-chat', {}, 'masked-error'],
+  ['an error that is text', 'score', { output: null, error: 'CUDA out of memory' }, 'masked-error'],
+  ['output null without an error', 'score', { output: null }, null],
+  ['a number', 'score', '7', 'malformed-answer'],
+  ['null', 'score', 'null', 'malformed-answer'],
+  ['a list of texts', 'score-text', ['text'], null],
+  ['a list in output', 'score-text', { output: ['text'] }, null],
+  ['a text in output', 'score-text', { output: 'text' }, null],
+  ['a list of numbered texts', 'score-snowflake', [{ '0': 'text' }], null],
+  ['JSON written as a JSON text', 'score-snowflake', JSON.stringify('[{"0":"text"}]'), null],
+  ['an error in a list', 'score-snowflake', [{ error: 'boom' }], 'masked-error'],
+  ['classes', 'swin', [[{ label: 'tabby', score: 0.9 }]], null],
+  ['no classes', 'swin', [[]], 'malformed-answer'],
+  ['a transcript', 'whisper', [{ text: ' hello' }], null],
+  ['a transcript of silence', 'whisper', [{ text: '' }], null],
+  ['no transcript', 'whisper', [{}], 'malformed-answer'],
+  ['an image', 'sdxl-refiner', [{ generated_image: 'iVBORw==', nsfw_content_detected: null }], null],
+  ['an empty image', 'sdxl-refiner', [{ generated_image: '' }], null],
+  ['an output of Triton', 'triton', { outputs: [{ name: 'text_output', data: ['text'] }] }, null],
+  ['an error of Triton', 'triton', { error: 'in ensemble, request timed out' }, 'masked-error'],
+  ['a frame', 'muse', { results: [{ image: 'iVBORw==', actions: [], tokens: [] }] }, null],
   ['a page', 'score', '<html>', 'malformed-answer'],
   ['half of a JSON object', 'score', '{"output":"te', 'malformed-answer'],
   [
@@ -261,4 +291,209 @@ test('what says JSON or looks like JSON is read as JSON, what looks like events 
   expect(streamed('', ': ping\n\n')).toBe(true);
   expect(streamed('', ' {"choices":[]}')).toBe(false);
   expect(streamed('text/html', '<html>')).toBe(false);
+});
+
+test('outputs that may be empty or are none are told from good ones by their last byte', () => {
+  const lastContentMs = (api: keyof typeof PAYLOAD_FAMILIES, body: unknown) =>
+    readBody(api, body).lastContentMs;
+  expect(lastContentMs('whisper', [{ text: '' }])).toBe(5);
+  expect(lastContentMs('sdxl-refiner', [{ generated_image: '' }])).toBeNull();
+  expect(lastContentMs('score', { output: '' })).toBeNull();
+  expect(lastContentMs('score', { output: ['no', 'text'] })).toBeNull();
+});
+
+test('words of an answer without output tell what it says instead', () => {
+  expect(readBody('score', { detail: 'Not Found' }).verdict?.words).toBe(
+    'The answer has no output: Not Found',
+  );
+  const page =
+    '<!DOCTYPE html><html><head><title>Sign in</title><style>a{}</style></head><body><h1>Who?</h1>';
+  expect(readBody('score', page).verdict?.words).toBe('The answer is a page: Sign in Who?');
+  const failed = {
+    error: 'Error in processing request',
+    exception: 'Input length of 9 exceeds context length',
+  };
+  expect(readBody('score-text', failed).verdict).toEqual({
+    failure: 'context-window',
+    words: 'Error in processing request: Input length of 9 exceeds context length',
+  });
+});
+
+test('tokens that a prefix cache spared are read from the usage of a body and of a stream', () => {
+  const usageOf = (cached: unknown) => ({
+    usage: { prompt_tokens: 40, completion_tokens: 2, prompt_tokens_details: { cached_tokens: cached } },
+  });
+  const event = (cached: unknown) => `data: ${JSON.stringify({ choices: [], ...usageOf(cached) })}\n\n`;
+  expect(readBody('score', { output: 'x', ...usageOf(32) })).toMatchObject({
+    cachedPromptTokens: 32,
+    promptTokens: 40,
+  });
+  expect(readEvents(...tokens(2), event(16), done)).toMatchObject({
+    cachedPromptTokens: 16,
+    outputTokens: 2,
+  });
+  expect(readEvents(...tokens(2), event(0), done).cachedPromptTokens).toBe(0);
+  expect(readEvents(...tokens(2), event(null), done).cachedPromptTokens).toBeNull();
+});
+
+test('output is counted by usage, else by the text and marked, else in the unit of the family', () => {
+  const count = (api: keyof typeof PAYLOAD_FAMILIES, body: unknown) =>
+    countOutput(readBody(api, body), PAYLOAD_FAMILIES[api], 4);
+  expect(count('score', { output: 'x'.repeat(40), usage: { completion_tokens: 7 } })).toEqual({
+    outputTokens: 7,
+    tokenSource: 'usage',
+    unit: 'token',
+    outputUnits: 7,
+  });
+  // Escapes, wrapper and quotes are no output.
+  expect(count('score', { output: '\n"é"\\'.repeat(8), id: 'x'.repeat(500) })).toEqual({
+    outputTokens: 10,
+    tokenSource: 'estimate',
+    unit: 'token',
+    outputUnits: 10,
+  });
+  const units = (unit: string, outputUnits: number) => ({
+    outputTokens: 0,
+    tokenSource: 'units',
+    unit,
+    outputUnits,
+  });
+  expect(count('swin', [[{ label: 'tabby' }]])).toEqual(units('image', 1));
+  expect(count('whisper', [{ text: 'so many words' }])).toEqual(units('audio-second', 5));
+  expect(count('muse', { results: [{ image: 'iVBORw==' }] })).toEqual(units('frame', 1));
+});
+
+const PROMPT = '0-abc: Every quiet river followed another garden.';
+
+const echoes: readonly (readonly [
+  string,
+  string,
+  characters: number,
+  echo: boolean,
+  failure: string | null,
+])[] = [
+  ['the prompt and then an answer', `${PROMPT} An answer.`, 11, true, null],
+  ['the prompt in the marks of a chat template', `<s>[INST] ${PROMPT} [/INST] Yes.`, 13, true, null],
+  ['an answer alone', 'An answer.', 10, false, null],
+  ['a part of the prompt', '0-abc: Every quiet river', 24, false, null],
+  ['the prompt, quoted late', `${'I was asked a question. '.repeat(4)}${PROMPT}`, 145, false, null],
+  ['the prompt alone', PROMPT, 0, true, 'echo-only'],
+  ['the prompt and a blank line', `${PROMPT}\n\n`, 0, true, 'echo-only'],
+];
+
+for (const [name, text, characters, echo, failure] of echoes) {
+  test(`an answer that is ${name} is ${echo ? 'an echo' : 'no echo'}, and the echo is no output`, () => {
+    const reading = readBody('score-text', [text], PROMPT);
+    expect(reading).toMatchObject({ characters, echo });
+    expect(reading.verdict?.failure ?? null).toBe(failure);
+  });
+}
+
+test('a short prompt at the beginning of an answer is chance', () => {
+  expect(readBody('score', { output: 'Hi there, friend.' }, 'Hi there')).toMatchObject({
+    echo: false,
+    characters: 17,
+  });
+});
+
+test('a streamed echo is no content: the first token is the first after it', () => {
+  const pieces = PROMPT.match(/.{1,9}/g) ?? [];
+  const reading = readAnswerTo(
+    PROMPT,
+    role,
+    ...pieces.map((content) => event({ content })),
+    event({ content: ' An' }),
+    event({ content: ' answer' }),
+    finish,
+    done,
+  );
+  const firstMs = 10 * (1 + pieces.length);
+  expect(reading).toMatchObject({
+    echo: true,
+    characters: 10,
+    firstContentMs: firstMs,
+    firstAnswerMs: firstMs,
+    lastContentMs: firstMs + 10,
+    gapsMs: [10],
+  });
+  expect(reading.verdict).toBeNull();
+});
+
+test('the event that ends an echo and begins the answer counts with the answer', () => {
+  const reading = readAnswerTo(
+    PROMPT,
+    event({ content: `${PROMPT} An` }),
+    event({ content: ' answer' }),
+    done,
+  );
+  expect(reading).toMatchObject({ echo: true, characters: 10, firstContentMs: 0, gapsMs: [10] });
+});
+
+test('an answer that begins like the prompt and goes on otherwise loses nothing', () => {
+  for (const end of [[' ocean'], []]) {
+    const texts = [' 0-abc:', ' Every', ...end];
+    const reading = readAnswerTo(PROMPT, ...texts.map((content) => event({ content })), finish, done);
+    expect(reading).toMatchObject({
+      echo: false,
+      verdict: null,
+      firstContentMs: 0,
+      firstAnswerMs: 0,
+      gapsMs: Array(texts.length - 1).fill(10),
+      characters: texts.join('').length,
+    });
+  }
+});
+
+test('a stream of nothing but the prompt is a failure of its own', () => {
+  const reading = readAnswerTo(PROMPT, role, event({ content: PROMPT }), finish, done);
+  expect(reading.verdict?.failure).toBe('echo-only');
+});
+
+test('a stream for which no end is agreed on ends where the answer ends', () => {
+  const parsed = parsePayloadTemplate({
+    body: { input: '{{prompt}}' },
+    streaming: { asked: { stream: true }, answer: { text: [['token', 'text']] } },
+    answer: { text: [['generated_text']] },
+    endMark: null,
+  });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
+  const reader = openReader(parsed.value, 'text/event-stream', Buffer.alloc(0));
+  reader.push(Buffer.from('data:{"token":{"text":" a"}}\n\ndata:{"token":{"text":" b"}}\n\n'), 1);
+  expect(reader.reading.complete).toBe(false);
+  reader.end();
+  expect(reader.reading).toMatchObject({ complete: true, characters: 4, verdict: null });
+});
+
+test('whatever JSON comes back, it is output, nothing, or a failure, and never breaks the reader', () => {
+  const names = fc.constantFrom(
+    'output',
+    'error',
+    'choices',
+    'message',
+    'content',
+    'delta',
+    'usage',
+    '0',
+    'text',
+  );
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5 },
+      fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.boolean()),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(names, tie('value'), { maxKeys: 3 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(value, fc.constantFrom(...Object.keys(PAYLOAD_FAMILIES)), (answer, name) => {
+      const api = name as keyof typeof PAYLOAD_FAMILIES;
+      const reading = readBody(api, answer, PROMPT);
+      if (reading.verdict !== null) expect(reading.verdict.words).not.toBe('');
+      const streamed = readAnswerTo(PROMPT, `data: ${JSON.stringify(answer)}\n\n`, done);
+      for (const one of [reading, streamed]) {
+        expect(one.characters > 0 && one.verdict === null && one.lastContentMs === null).toBe(false);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

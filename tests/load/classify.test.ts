@@ -14,6 +14,9 @@ const statuses: readonly (readonly [number, Record<string, string>, string, Requ
   [429, {}, '{"error":{"message":"Request rate is too high"}}', 'throttle-rate'],
   [429, { 'x-ratelimit-limit-requests': '500' }, '', 'throttle-rate'],
   [429, {}, '', 'throttle-queue'],
+  [429, {}, 'Too many pending requests for the deployment', 'throttle-queue'],
+  [429, { 'x-ratelimit-remaining-tokens': '0' }, 'Too Many Requests', 'throttle-rate'],
+  [429, {}, 'Requests have exceeded call rate limit of your current pricing tier.', 'throttle-rate'],
   [408, {}, '', 'deadline-server'],
   [424, inner('400', 'bad'), '', 'bad-request'],
   [424, inner('422'), '', 'bad-request'],
@@ -39,6 +42,8 @@ const statuses: readonly (readonly [number, Record<string, string>, string, Requ
   [502, {}, '{"error":"Downstream unavailable"}', 'gateway'],
   [503, {}, '', 'gateway'],
   [504, {}, '', 'gateway'],
+  [502, {}, '<html><head><title>502 Bad Gateway</title></head></html>', 'gateway'],
+  [422, {}, '{"detail":[{"loc":["body"],"msg":"field required"}]}', 'bad-request'],
   [302, { location: 'http://elsewhere/?token=x' }, '', 'redirect'],
 ];
 
@@ -108,4 +113,70 @@ test('words are shortened to 300 characters, on one line, without the secret', (
   expect(short).toHaveLength(300);
   // A secret that would be cut in two is not told by half.
   expect(shortenWords(`${'x'.repeat(295)}${secret}`, secret)).not.toContain('abc');
+});
+
+const contextWordings = [
+  "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 in the messages, 1000 in the completion). Please reduce the length of the messages or completion.",
+  'The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` is no smaller than the number of text tokens.',
+  "You passed 99073 input tokens and requested 32000 output tokens. However, the model's context length is only 131072 tokens, resulting in a maximum input length of 99072 tokens.",
+  "'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 tokens",
+  'max_tokens must be at least 1, got -904.',
+  "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+  "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+  'Input validation error: `inputs` must have less than 4096 tokens. Given: 5000',
+  'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4031 `inputs` tokens and 200 `max_new_tokens`',
+  '{"error":{"code":"context_length_exceeded","message":"Too long."}}',
+  'Prompt length (5000) exceeds maximum input length (4096).',
+  'the request exceeds the available context size (4096 tokens), try increasing it',
+];
+
+for (const words of contextWordings) {
+  test(`"${words.slice(0, 60)}" is a full context window, as 400, as 424 and inside a 200`, () => {
+    expect(classifyStatus(400, {}, words).failure).toBe('context-window');
+    expect(classifyStatus(424, inner('422'), words).failure).toBe('context-window');
+    expect(classifyMaskedError(words).failure).toBe('context-window');
+  });
+}
+
+const filterWordings = [
+  "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+  '{"error":{"code":"content_filter","message":"blocked","innererror":{"code":"ResponsibleAIPolicyViolation"}}}',
+  'The request was blocked by Azure AI Content Safety.',
+];
+
+for (const words of filterWordings) {
+  test(`"${words.slice(0, 60)}" is a content filter`, () => {
+    expect(classifyStatus(400, {}, words).failure).toBe('content-filter');
+    expect(classifyMaskedError(words).failure).toBe('content-filter');
+  });
+}
+
+test('ordinary refusals are neither', () => {
+  for (const words of [
+    'max_tokens must be at least 1, got 0.',
+    'temperature must be non-negative, got -1.0.',
+    'The model `gpt` does not exist.',
+    'messages is required: a list of at least one message.',
+    'Extra inputs are not permitted: context',
+  ]) {
+    expect(classifyStatus(400, {}, words).failure).toBe('bad-request');
+    expect(classifyMaskedError(words).failure).toBe('masked-error');
+  }
+});
+
+test('an error page is told by its words', () => {
+  const page =
+    '<!DOCTYPE html>\n<html><head><title>Service Unavailable</title><script>var a = "<b>";</script></head><body><h2>Our services aren&#39;t available right now</h2></body></html>';
+  expect(classifyStatus(503, {}, page).words).toBe(
+    '503: Service Unavailable Our services aren&#39;t available right now',
+  );
+  expect(classifyStatus(500, {}, '<Error><Code>Busy</Code></Error>').words).toBe('500: Busy');
+  // Never more than a glance at one without an end.
+  expect(classifyStatus(500, {}, '<html><script>'.repeat(50_000)).words).toBe('500');
+});
+
+test('the sentence is found in a list of faults too', () => {
+  expect(classifyStatus(422, {}, '{"detail":[{"loc":["body"],"msg":"field required"}]}').words).toBe(
+    '422: field required',
+  );
 });

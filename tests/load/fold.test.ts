@@ -19,8 +19,8 @@ test('tokens and requests of the window are those that lie in it; percentiles ar
     fold.enter(sentMs);
     if (index === 7) fold.closeWindow(1_750);
     fold.leave(sentMs + 100);
-    fold.add(sample({ sentMs, e2eMs: 100 }));
-    if (index === 1) fold.openWindow(1_200);
+    fold.add(sample({ sentMs, e2eMs: 100 }), 0);
+    if (index === 1) fold.openWindow(1_200, 0);
   }
   const summary = fold.summarize(2_000, 'no', 5, null);
   expect(summary.steady).toMatchObject({ seconds: 0.55, requests: 5 });
@@ -37,7 +37,7 @@ test('without enough answers inside, there is no window, its reason is told, and
   const fold = new ShardFold(order(10));
   fold.enter(0);
   fold.leave(100);
-  fold.add(sample({}));
+  fold.add(sample({}), 0);
   const summary = fold.summarize(200, 'too few', 1, null);
   expect(summary.steady).toBeNull();
   expect(summary.steadyReason).toBe('too few');
@@ -46,10 +46,10 @@ test('without enough answers inside, there is no window, its reason is told, and
 
 test('a failure is a count and an example, and never a latency or a token', () => {
   const fold = new ShardFold(order(10));
-  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'full', status: 429, e2eMs: 1 }));
-  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'later', status: 429, e2eMs: 1 }));
-  fold.add(sample({ failure: 'reset', failureDetail: 'gone', status: null, e2eMs: 1 }));
-  fold.add(sample({ failure: 'canceled' }));
+  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'full', status: 429, e2eMs: 1 }), 0);
+  fold.add(sample({ failure: 'throttle-queue', failureDetail: 'later', status: 429, e2eMs: 1 }), 0);
+  fold.add(sample({ failure: 'reset', failureDetail: 'gone', status: null, e2eMs: 1 }), 0);
+  fold.add(sample({ failure: 'canceled' }), 0);
   const summary = fold.summarize(0, 'no', 1, null);
   expect(summary).toMatchObject({
     attempted: 3,
@@ -76,7 +76,7 @@ const streamed = (gapMs: number) =>
 
 test('TTFT, TPOT and gaps of a stream', () => {
   const fold = new ShardFold(order(40));
-  fold.add(streamed(20));
+  fold.add(streamed(20), 0);
   const summary = fold.summarize(0, 'no', 1, null);
   const mean = (key: 'ttft' | 'tpot' | 'gaps' | 'e2e' | 'ntpot') =>
     DurationHistogram.parse(summary[key]).meanMs;
@@ -89,7 +89,7 @@ test('TTFT, TPOT and gaps of a stream', () => {
 
 test('when most streams were held back, there is no TTFT, no TPOT and no gap, and the reason is told', () => {
   const fold = new ShardFold(order(40));
-  for (const gapMs of [20, 0, 0]) fold.add(streamed(gapMs));
+  for (const gapMs of [20, 0, 0]) fold.add(streamed(gapMs), 0);
   const summary = fold.summarize(0, 'no', 1, null);
   expect(summary.ttftReason).toBe('buffered');
   for (const key of ['ttft', 'tpot', 'gaps'] as const)
@@ -99,13 +99,13 @@ test('when most streams were held back, there is no TTFT, no TPOT and no gap, an
 
 test('when only a few were held back, the stream is real', () => {
   const fold = new ShardFold(order(40));
-  for (const gapMs of [20, 20, 0]) fold.add(streamed(gapMs));
+  for (const gapMs of [20, 20, 0]) fold.add(streamed(gapMs), 0);
   expect(fold.summarize(0, 'no', 1, null).ttftReason).toBeNull();
 });
 
 test('tokens of streams that were held back are spread over their time', () => {
   const fold = new ShardFold(order(40));
-  fold.openWindow(0);
+  fold.openWindow(0, 0);
   fold.closeWindow(500);
   // All content at 1000 ms: by arrival nothing is inside, by time half of it.
   fold.add(
@@ -117,22 +117,23 @@ test('tokens of streams that were held back are spread over their time', () => {
       e2eMs: 1_000,
       outputTokens: 40,
     }),
+    0,
   );
   expect(fold.summarize(1_000, 'no', 0, null).steady?.outputTokens).toBeCloseTo(20);
 });
 
 test('mixed sources of token counts are told', () => {
   const fold = new ShardFold(order(10));
-  fold.add(sample({}));
-  fold.add(sample({ tokenSource: 'estimate' }));
+  fold.add(sample({}), 0);
+  fold.add(sample({ tokenSource: 'estimate' }), 0);
   expect(fold.summarize(0, 'no', 1, null).tokenSource).toBe('mixed');
 });
 
 test('two shards merge without loss: counts add and percentiles are of all', () => {
   const [fast, slow] = [new ShardFold(order(10)), new ShardFold(order(10))];
   for (let index = 0; index < 100; index += 1) {
-    fast.add(sample({ e2eMs: 100 }));
-    slow.add(sample({ e2eMs: index < 90 ? 100 : 1_000 }));
+    fast.add(sample({ e2eMs: 100 }), 0);
+    slow.add(sample({ e2eMs: index < 90 ? 100 : 1_000 }), 0);
   }
   const merged = DurationHistogram.parse(fast.summarize(0, 'no', 1, null).e2e);
   merged.add(DurationHistogram.parse(slow.summarize(0, 'no', 1, null).e2e));
@@ -151,7 +152,7 @@ test('a fold keeps no sample, so its memory does not grow with the number of req
   for (let index = 0; index < 10_000; index += 1) {
     const one = streamed(1 + (index % 50));
     kept.push(new WeakRef(one));
-    fold.add(one);
+    fold.add(one, 0);
   }
   // A weak reference holds until the end of the turn.
   await setImmediate();
@@ -159,4 +160,66 @@ test('a fold keeps no sample, so its memory does not grow with the number of req
   expect(fold.succeeded).toBe(10_000);
   expect(kept.filter((one) => one.deref() !== undefined).length).toBeLessThan(10);
   expect(size()).toBeLessThan(empty + 20_000);
+});
+
+/** Virtual time: connections with equal requests in a phase of their own, and a window that ends anywhere. */
+function rateOfEqualRequests(
+  connections: number,
+  endMs: number,
+  perRequestMs: number,
+): ReturnType<ShardFold['summarize']> {
+  const fold = new ShardFold(
+    shardOrder('http://127.0.0.1:1', {
+      connections,
+      load: { mode: 'steady', minRequests: 1, maxSeconds: 60 },
+    }),
+  );
+  const ends: { worker: number; endMs: number }[] = [];
+  for (let worker = 0; worker < connections; worker += 1) {
+    const phaseMs = (worker * perRequestMs * 0.25) / connections;
+    for (let at = phaseMs + perRequestMs; at <= endMs; at += perRequestMs) ends.push({ worker, endMs: at });
+  }
+  ends.sort((one, other) => one.endMs - other.endMs);
+  const seen = new Set<number>();
+  for (const { worker, endMs: at } of ends) {
+    // 100 tokens in the last 60 % of each request; the first 40 % are prefill, in which nothing comes.
+    const ttftMs = perRequestMs * 0.4;
+    const gapMs = (perRequestMs * 0.6) / 99;
+    const gapsMs = Array.from({ length: 99 }, () => gapMs);
+    fold.add(
+      sample({
+        sentMs: at - perRequestMs,
+        ttftMs,
+        ttftReason: null,
+        e2eMs: perRequestMs,
+        outputTokens: 100,
+        gapsMs,
+      }),
+      worker,
+    );
+    if (!seen.has(worker)) {
+      seen.add(worker);
+      if (seen.size === connections) fold.openWindow(at, worker);
+    }
+  }
+  fold.closeWindow(endMs);
+  return fold.summarize(endMs, 'no', 1, null);
+}
+
+test.each([12_000, 12_400, 12_900, 13_500, 14_100])(
+  'the rate of equal requests is their true one wherever the window ends (%i ms)',
+  (endMs) => {
+    const { steady } = rateOfEqualRequests(4, endMs, 2_333);
+    expect(steady?.perSecond?.outputTokens).toBeCloseTo((4 * 100) / 2.333, 6);
+    expect(steady?.perSecond?.requests).toBeCloseTo(4 / 2.333, 6);
+  },
+);
+
+test('counting by seconds misses tokens where the window ends in the silence before the first of them', () => {
+  const { steady } = rateOfEqualRequests(4, 12_600, 2_333);
+  expect((steady?.outputTokens ?? 0) / (steady?.seconds ?? 1)).toBeLessThan(((4 * 100) / 2.333) * 0.97);
+});
+
+test('a connection without a second answer inside has no cycle, and no rate is made of cycles', () => {
+  expect(rateOfEqualRequests(4, 3_200, 2_333).steady?.perSecond ?? null).toBeNull();
 });

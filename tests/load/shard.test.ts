@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { afterEach, expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
+import type { Sample } from '../../src/core/sample.ts';
 import type { ShardSummary } from '../../src/core/shard.ts';
 import { startShard } from '../../src/load/shard-runner.ts';
 import {
@@ -188,4 +189,74 @@ test('a shard that is canceled while it waits to be told ends without a request'
   shard.cancel();
   expect(await shard.summary).toMatchObject({ attempted: 0, succeeded: 0 });
   expect(fake.received).toHaveLength(0);
+});
+
+test('a shard tells how its thread was, and how many content events it read', async () => {
+  const fake = await fakeEndpoint(stream);
+  const summary = await startShard(
+    shardOrder(fake.origin, { connections: 3, load: { mode: 'count', requests: 9, maxSeconds: 30 } }),
+  ).summary;
+  check(summary);
+  expect(summary.contentEvents).toBe(72);
+  const { client } = summary;
+  expect(client?.roundTripMs).toBeGreaterThan(0);
+  expect(client?.sendDelayP99Ms).toBeGreaterThan(0);
+  // A histogram's percentile is the upper end of a bucket of three digits.
+  expect(client?.loopLagMaxMs).toBeGreaterThan((client?.loopLagP99Ms ?? Number.NaN) * 0.99);
+  expect(client?.watchedSeconds).toBeGreaterThan(0.09);
+  expect(client?.busyShare).toBeGreaterThan(0);
+  expect(client?.busyShare).toBeLessThanOrEqual(1);
+});
+
+test('samples come out in full before the summary, and a slow taker holds the load up', async () => {
+  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  const taken: Sample[] = [];
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const shard = startShard(
+    shardOrder(fake.origin, { connections: 4, load: { mode: 'count', requests: 900, maxSeconds: 60 } }),
+    async (samples) => {
+      await opened;
+      await delay(20);
+      taken.push(...samples);
+    },
+  );
+  // Eight batches of 64 may be under way; after them every worker waits.
+  let seen = -1;
+  while (seen !== fake.received.length || seen === 0) {
+    seen = fake.received.length;
+    await delay(500);
+  }
+  expect(seen).toBeLessThan(700);
+  open();
+  const summary = await shard.summary;
+  check(summary);
+  expect(summary.succeeded).toBe(900);
+  expect(taken).toHaveLength(900);
+  expect(new Set(taken.map(({ requestId }) => requestId)).size).toBe(900);
+  expect(summary.client?.sendDelayP99Ms).toBeGreaterThan(0);
+}, 60_000);
+
+test('a shard whose samples nobody takes can be canceled', async () => {
+  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const shard = startShard(
+    shardOrder(fake.origin, { connections: 4, load: { mode: 'count', requests: 100_000, maxSeconds: 60 } }),
+    () => opened,
+  );
+  while (fake.received.length < 500) await delay(20);
+  shard.cancel();
+  const { progress } = shard;
+  await delay(300);
+  const after = fake.received.length;
+  await delay(300);
+  expect(fake.received.length).toBe(after);
+  open();
+  expect((await shard.summary).attempted).toBeLessThanOrEqual(after);
+  expect(progress().failed).toBe(0);
 });

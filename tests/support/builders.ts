@@ -94,7 +94,15 @@ export function aHistogram(...values: readonly number[]): EncodedHistogram {
 }
 
 export function aWindow(fields: Partial<WindowFold> = {}): WindowFold {
-  return { seconds: 10, requests: 20, outputTokens: 2_560, promptTokens: 10_240, ...fields };
+  return {
+    seconds: 10,
+    perSecond: null,
+    requests: 20,
+    outputTokens: 2_560,
+    outputUnits: fields.outputTokens ?? 2_560,
+    promptTokens: 10_240,
+    ...fields,
+  };
 }
 
 /** One shard that measured 20 streamed requests of 128 tokens within a steady window of 10 seconds. */
@@ -121,6 +129,7 @@ export function aShardSummary(fields: Partial<ShardSummary> = {}): ShardSummary 
     ntpot: aHistogram(...Array.from({ length: 20 }, () => 4)),
     gaps: aHistogram(...Array.from({ length: 40 }, () => 3)),
     tokenSource: 'usage',
+    unit: 'token',
     outputLengthAsAsked: 20,
     abortedBy: null,
     ...fields,
@@ -163,6 +172,7 @@ export function aProvenance(fields: Partial<Provenance> = {}): Provenance {
     requestTimeoutSeconds: 180,
     promptSource: 'calibrated',
     clientRegion: 'eastus2',
+    clientFloor: null,
     isolation: 'exclusive',
     simulated: false,
     simulatorGpuSpeed: null,

@@ -1,0 +1,186 @@
+/** What a load came to, as lines of text. */
+import type { RequestFailure } from '../core/failure.ts';
+import type { Quantiles } from '../core/report.ts';
+import { writeFigure } from './figure.ts';
+import type { LoadSummary } from './load-summary.ts';
+import { printable } from './printable.ts';
+import { wrapLine } from './report-text.ts';
+import { type Column, renderTable } from './text-table.ts';
+
+/** Labels stand in a column of this width, their facts beside it. */
+const LABEL_WIDTH = 12;
+
+const WITHOUT_TTFT = {
+  'not-streamed': 'the answers did not come as streams',
+  buffered: 'something before the client held the streams back and gave them out at once',
+  'no-output': 'there was no output',
+} as const;
+
+const TIME_COLUMNS: readonly Column[] = [
+  { title: 'ms', align: 'left' },
+  ...['n', 'mean', 'p50', 'p95', 'p99', 'max'].map((title) => ({ title, align: 'right' as const })),
+];
+
+export function renderLoad(summary: LoadSummary, width: number): string[] {
+  const { succeeded, requests } = summary;
+  return [
+    '',
+    ...renderTable(TIME_COLUMNS, timeRows(summary), width),
+    '',
+    ...renderFact(
+      'Requests',
+      requests === 0
+        ? 'none was answered'
+        : `${count(succeeded)} of ${count(requests)} succeeded in ${writeSeconds(summary.seconds)}${summary.interrupted ? ', interrupted' : ''}`,
+      width,
+    ),
+    ...renderFailures(summary, width),
+    ...renderFact('Throughput', writeThroughput(summary), width),
+    ...renderFact('Tokens', writeTokens(summary), width),
+    ...renderFact('In flight', writeInFlight(summary), width),
+    ...renderClient(summary, width),
+    ...renderNotes(summary).flatMap((note) => wrapLine(printable(note), width)),
+  ];
+}
+
+/** What will be loaded, before it is. */
+export function renderLoadTitle(
+  load: Pick<LoadSummary, 'url' | 'api' | 'streamAsked' | 'concurrency' | 'threads' | 'seed'> &
+    Pick<LoadSummary, 'promptTokensAsked' | 'outputTokensAsked'>,
+  width: number,
+): string[] {
+  const shape = `${load.promptTokensAsked} prompt + ${load.outputTokensAsked} output tokens`;
+  const way = `${load.api}${load.streamAsked ? ', streamed' : ''}`;
+  const connections = `${count(load.concurrency)} connection${load.concurrency === 1 ? '' : 's'}${load.threads > 1 ? ` on ${load.threads} threads` : ''}`;
+  return [load.url, `${way}; ${connections}; ${shape} a request; seed ${load.seed}`].flatMap((line) =>
+    wrapLine(printable(line), width),
+  );
+}
+
+function timeRows({ percentiles, ttftReason }: LoadSummary): string[][] {
+  const row = (title: string, { count: n, mean, p50, p95, p99, max }: Quantiles) => [
+    title,
+    count(n),
+    ...[mean, p50, p95, p99, max].map(writeFigure),
+  ];
+  const streamed = ttftReason === null;
+  return [
+    row('TTFT', percentiles.ttftMs),
+    ...(streamed ? [row('TPOT', percentiles.tpotMs), row('gap', percentiles.gapMs)] : []),
+    ...(streamed ? [] : [row('NTPOT', percentiles.ntpotMs)]),
+    row('E2E', percentiles.e2eMs),
+  ];
+}
+
+function renderFailures(summary: LoadSummary, width: number): string[] {
+  const failures = Object.entries(summary.failures) as [RequestFailure, number][];
+  return failures
+    .sort(([, one], [, other]) => other - one)
+    .flatMap(([failure, failed], index) => {
+      const words = summary.failureExamples[failure];
+      return renderFact(
+        index === 0 ? 'Failures' : '',
+        `${count(failed)} ${failure}${words === undefined || words === '' ? '' : `: ${words}`}`,
+        width,
+      );
+    });
+}
+
+function writeThroughput({ rates, succeeded }: LoadSummary): string {
+  const { requestsPerSecond, outputTokensPerSecond, promptTokensPerSecond } = rates;
+  if (succeeded === 0 || requestsPerSecond === null) return '-';
+  const span =
+    rates.span === 'steady-window'
+      ? `in a steady window of ${writeSeconds(rates.seconds)}`
+      : 'from the first send to the last answer';
+  return `${writeRate(outputTokensPerSecond)} output tok/s, ${writeRate(promptTokensPerSecond)} prompt tok/s, ${writeRate(requestsPerSecond)} requests/s, ${span}`;
+}
+
+function writeTokens(summary: LoadSummary): string {
+  const { succeeded, outputTokens, promptTokens, contentEvents, outputLengthFidelity } = summary;
+  if (succeeded === 0) return '-';
+  const each = (total: number) => writeFigure(total / succeeded);
+  const source = {
+    usage: 'counted by the server',
+    estimate: 'estimated from the text, since the server tells no usage',
+    mixed: 'partly counted by the server and partly estimated',
+  }[summary.tokenSource as string];
+  return [
+    `${each(outputTokens)} output and ${each(promptTokens)} prompt a request${source === undefined ? '' : `, ${source}`}`,
+    ...(contentEvents === 0 ? [] : [`${count(contentEvents)} content events`]),
+    ...(outputLengthFidelity === null ? [] : [`${writeShare(outputLengthFidelity)} as long as asked`]),
+  ].join('; ');
+}
+
+function writeInFlight({ meanInFlight, maxInFlight, concurrency, littleRatio }: LoadSummary): string {
+  if (meanInFlight === null) return '-';
+  const little = littleRatio === null ? '' : `; rate x latency makes ${writeShare(littleRatio)} of it`;
+  return `${writeFigure(meanInFlight)} on average, ${maxInFlight} at the most, of ${count(concurrency)}${little}`;
+}
+
+function renderClient({ clientHealth: client }: LoadSummary, width: number): string[] {
+  if (client === null) return renderFact('Client', '-', width);
+  const facts = [
+    `event loop late by ${writeFigure(client.loopLagP99Ms)} ms (p99)`,
+    `${writeShare(client.busyShare)} busy`,
+    ...(client.cpuSeconds === null ? [] : [`CPU ${writeFigure(client.cpuSeconds)} s`]),
+    `garbage collection ${writeFigure(client.gcPauseMs)} ms`,
+    ...(client.sendDelayP99Ms === null
+      ? []
+      : [`sent late by ${writeFigure(client.sendDelayP99Ms)} ms (p99)`]),
+    ...(client.roundTripMs === null ? [] : [`TCP round trip ${writeFigure(client.roundTripMs)} ms`]),
+  ].join(', ');
+  const verdict =
+    client.valid === true ? 'good' : client.valid === false ? 'NOT VALID' : 'too short to judge';
+  return [
+    ...renderFact('Client', `${verdict}: ${facts}`, width),
+    ...client.faults.flatMap((fault) => renderFact('', fault, width)),
+  ];
+}
+
+function renderNotes(summary: LoadSummary): string[] {
+  const { percentiles, ttftReason, rates, succeeded, warmUp, probe, abortedBy } = summary;
+  const { p95, p99 } = percentiles.leastCount;
+  const few = percentiles.e2eMs.count > 0 && percentiles.e2eMs.count < p99;
+  const notes = [
+    ...(ttftReason === null || succeeded === 0 ? [] : [`No TTFT: ${WITHOUT_TTFT[ttftReason]}.`]),
+    ...(few ? [`A dash: n is too small; p95 needs ${p95} values and p99 needs ${p99}.`] : []),
+    // A load of so many requests has no window by its nature, and nobody needs to be told each time.
+    ...(rates.span === 'whole' && rates.reason !== null && succeeded > 0 && summary.secondsAsked !== null
+      ? [`Not a steady window: ${rates.reason}`]
+      : []),
+    ...(abortedBy === null ? [] : [`The load stopped itself: nothing further could succeed (${abortedBy}).`]),
+    ...(warmUp === null
+      ? []
+      : [
+          `Not counted: ${count(warmUp.requests)} requests of the warm-up${warmUp.failed > 0 ? `, ${count(warmUp.failed)} of which failed` : ''}.`,
+        ]),
+    ...(probe === null ? [] : [`Not counted: ${probe.requests} requests that found out how to ask.`]),
+  ];
+  return notes.length === 0 ? [] : ['', ...notes];
+}
+
+/** A label and its fact; what does not fit goes on below the fact. */
+function renderFact(label: string, fact: string, width: number): string[] {
+  const lines = wrapLine(printable(fact), Math.max(20, width - LABEL_WIDTH));
+  return lines.map((line, index) =>
+    `${(index === 0 ? label : '').padEnd(LABEL_WIDTH)}${index === 0 ? line : line.trimStart()}`.trimEnd(),
+  );
+}
+
+function writeRate(value: number | null): string {
+  return value !== null && value >= 1_000 ? count(value) : writeFigure(value);
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+function writeShare(share: number): string {
+  const percent = share * 100;
+  return `${percent >= 99.95 || percent < 0.05 ? percent.toFixed(0) : percent.toFixed(1)} %`;
+}
+
+function writeSeconds(seconds: number): string {
+  return seconds < 1 ? `${writeFigure(seconds * 1_000)} ms` : `${writeFigure(seconds)} s`;
+}

@@ -1,0 +1,75 @@
+/**
+ * Samples as lines of JSON in a file, written as they come. Times have three decimals, since a microsecond is what
+ * the clock tells; `scheduledMs` and `sentMs` are on the monotonic clock of this machine (process.hrtime).
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Sample } from '../core/sample.ts';
+import { ApiError } from './api-client.ts';
+
+/** A disk that takes longer for a batch of 100 kB is not writing. */
+const WRITE_LIMIT_MS = 30_000;
+
+export class SampleFile {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #failure: string | null = null;
+
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Empties the file or makes it. Throws a sentence where it cannot be written. */
+  static async open(path: string): Promise<SampleFile> {
+    try {
+      return new SampleFile(path, await open(path, 'w'));
+    } catch (cause) {
+      throw new ApiError(explain(path, cause), null, [], cause);
+    }
+  }
+
+  /** Why the file is not complete; null while everything has been written. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** Resolves when the lines are with the system; after a failure nothing is written any more. */
+  async write(samples: readonly Sample[]): Promise<void> {
+    if (this.#failure !== null) return;
+    try {
+      const lines = samples.map((sample) => `${writeLine(sample)}\n`).join('');
+      await this.#file.writeFile(lines, { signal: AbortSignal.timeout(WRITE_LIMIT_MS) });
+    } catch (error) {
+      this.#failure = explain(this.#path, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+function writeLine(sample: Sample): string {
+  return JSON.stringify({
+    ...sample,
+    scheduledMs: toMicroseconds(sample.scheduledMs),
+    sentMs: toMicroseconds(sample.sentMs),
+    ttftMs: toMicrosecondsOrNull(sample.ttftMs),
+    ttftAnswerMs: toMicrosecondsOrNull(sample.ttftAnswerMs),
+    e2eMs: toMicroseconds(sample.e2eMs),
+    gapsMs: sample.gapsMs.map(toMicroseconds),
+  });
+}
+
+function toMicrosecondsOrNull(ms: number | null): number | null {
+  return ms === null ? null : toMicroseconds(ms);
+}
+
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+function explain(path: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return `The samples cannot be written to ${path} (${code ?? message}).`;
+}
