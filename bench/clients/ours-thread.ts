@@ -1,0 +1,58 @@
+/** The thread of our engine: what src/load/worker.ts does, but that it keeps the samples where stamps are wanted. */
+import { parentPort } from 'node:worker_threads';
+import type { Sample } from '../../src/core/sample.ts';
+import type { ShardOrder } from '../../src/core/shard.ts';
+import { ShardLoop } from '../../src/load/loop.ts';
+import type { ClientRun } from '../client.ts';
+import type { ClientStamps } from '../client-order.ts';
+import type { ToThread } from './ours.ts';
+
+/** The bench's longest wait for an answer; nothing of it comes near. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** The whole of one run. */
+const MAX_SECONDS = 120;
+
+parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoop(message)));
+
+async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientRun> {
+  const shard: ShardOrder = {
+    route: { api: 'openai-chat', url: order.url, stream: order.tokens > 0 },
+    authorization: null,
+    headers: {},
+    connections: order.connections,
+    workload: { promptTokens: 64, outputTokens: Math.max(1, order.tokens) },
+    charactersPerToken: 4,
+    templateTokens: 0,
+    seed: 1,
+    requestIdPrefix: idPrefix,
+    load: order.burst
+      ? { mode: 'burst', maxRetries: 0 }
+      : { mode: 'count', requests, maxSeconds: MAX_SECONDS },
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    startAtMs: null,
+  };
+  const stamps: ClientStamps[] = [];
+  let events = 0;
+  const onSample = (sample: Sample): void => {
+    if (sample.ttftMs !== null) events += sample.gapsMs.length + 1;
+    if (order.stamps) stamps.push(readStamps(sample));
+  };
+  const summary = await new ShardLoop(shard, nothing, nothing, onSample).run();
+  const failed = summary.attempted - summary.succeeded;
+  return { succeeded: summary.succeeded, failed, events, stamps };
+}
+
+const nothing = (): void => {};
+
+function readStamps(sample: Sample): ClientStamps {
+  const contentMs: number[] = [];
+  if (sample.ttftMs !== null) {
+    let atMs = sample.sentMs + sample.ttftMs;
+    contentMs.push(atMs);
+    for (const gapMs of sample.gapsMs) {
+      atMs += gapMs;
+      contentMs.push(atMs);
+    }
+  }
+  return { id: sample.requestId, sentMs: sample.sentMs, contentMs };
+}
