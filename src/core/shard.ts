@@ -9,6 +9,7 @@ import type { EncodedHistogram } from './histogram.ts';
 import type { OutputUnit, PayloadFamily } from './payload.ts';
 import type { PayloadFamilyName } from './payload-families.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
+import type { SliceTrace } from './slices.ts';
 import type { Workload } from './spec.ts';
 
 /** A way to ask the endpoint: the route and how its answer comes. */
@@ -113,6 +114,8 @@ export interface ShardSummary {
   readonly outputLengthAsAsked: number;
   /** Set when the shard stopped itself: nothing further can succeed (the credential is refused). */
   readonly abortedBy: RequestFailure | null;
+  /** The shard over time, for the gates of a steady state; null where no steady state was asked for. */
+  readonly trace: SliceTrace | null;
   /** What the load thread says about itself; absent in rows of versions that did not ask it. */
   readonly client?: ClientHealth;
   /** Content events of good answers that streamed; absent in rows of versions that did not count them. */

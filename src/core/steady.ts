@@ -81,6 +81,14 @@ export function judgeSteady(trace: SliceTrace): SteadyVerdict {
   return { steady: failed.length === 0, failed, seconds, completions, fullShare, halvesDiffer, trend };
 }
 
+/**
+ * Why the window is not that of a steady state; null where it is. The completions are left to the callers, who count
+ * them to the end of the window and by what the spec asks for, and not by whole slices.
+ */
+export function steadyFault(trace: SliceTrace): string | null {
+  return judgeSteady(trace).failed.find(({ gate }) => gate !== 'completions')?.sentence ?? null;
+}
+
 type Failed = SteadyVerdict['failed'][number] | null;
 
 function completionsGate(completions: number, connections: number): Failed {

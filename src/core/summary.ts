@@ -8,6 +8,8 @@ import { DurationHistogram, type EncodedHistogram } from './histogram.ts';
 import type { OutputUnit } from './payload.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { CycleRates, ShardSummary, WindowFold } from './shard.ts';
+import { mergeTraces } from './slices.ts';
+import { steadyFault } from './steady.ts';
 
 export interface CellSummary {
   readonly shards: number;
@@ -136,7 +138,8 @@ export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[])
 function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rates {
   const makesTokens = shards.every((shard) => shard.unit === 'token');
   const windows = shards.map((shard) => shard.steady).filter((window) => window !== null);
-  if (windows.length === shards.length && windows.every((window) => window.seconds > 0)) {
+  const fault = unsteadyReason(shards);
+  if (fault === null && windows.length === shards.length && windows.every((window) => window.seconds > 0)) {
     const requests = sum(windows, (window) => window.requests);
     const perSecond = (count: keyof CycleRates) =>
       requests === 0
@@ -158,13 +161,21 @@ function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rate
   return {
     span: 'whole',
     reason:
-      shards.find((shard) => shard.steadyReason !== null)?.steadyReason ?? 'No steady window was reached.',
+      shards.find((shard) => shard.steadyReason !== null)?.steadyReason ??
+      fault ??
+      'No steady window was reached.',
     seconds: wholeSeconds,
     requestsPerSecond: rate((window) => window.requests),
     outputTokensPerSecond: makesTokens ? rate((window) => window.outputTokens) : null,
     outputUnitsPerSecond: rate((window) => window.outputUnits),
     promptTokensPerSecond: rate((window) => window.promptTokens),
   };
+}
+
+/** The gate that the repeat of all shards fails; null where it is steady, or where no shard was asked to be. */
+function unsteadyReason(shards: readonly ShardSummary[]): string | null {
+  const traces = shards.map((shard) => shard.trace).filter((trace) => trace !== null);
+  return traces.length < shards.length ? null : steadyFault(mergeTraces(traces));
 }
 
 function spreadOf(shards: readonly ShardSummary[]): number | null {

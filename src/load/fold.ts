@@ -8,6 +8,8 @@ import { DurationHistogram } from '../core/histogram.ts';
 import type { OutputUnit } from '../core/payload.ts';
 import type { Sample, TokenSource, TtftReason } from '../core/sample.ts';
 import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
+import { SliceRecorder } from '../core/slices.ts';
+import { steadyFault } from '../core/steady.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
 import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
@@ -33,6 +35,7 @@ export class ShardFold {
   #bufferedVotes = 0;
   #streamedVotes = 0;
   #lengthAsAsked = 0;
+  #slices: SliceRecorder | null = null;
   #unit: OutputUnit = 'token';
   #firstSentMs: number | null = null;
   #lastAnswerMs: number | null = null;
@@ -42,15 +45,27 @@ export class ShardFold {
     this.#order = order;
   }
 
+  /** The load begins, at the moment that all shards of a repeat have in common. */
+  begin(nowMs: number): void {
+    this.#slices = new SliceRecorder(this.#order.connections, nowMs);
+  }
+
+  /** Why the window until now is not that of a steady state; null where it is. */
+  steadyFault(nowMs: number): string | null {
+    return this.#slices === null ? null : steadyFault(this.#slices.trace(nowMs));
+  }
+
   /** A request was sent. A request that waits for its next attempt is not in flight. */
   enter(nowMs: number): void {
     this.#firstSentMs ??= nowMs;
     this.#gauge.enter(nowMs);
+    this.#slices?.enter(nowMs);
   }
 
   /** It was answered, or failed. */
   leave(nowMs: number): void {
     this.#gauge.leave(nowMs);
+    this.#slices?.leave(nowMs);
     this.#lastAnswerMs = nowMs;
   }
 
@@ -66,6 +81,7 @@ export class ShardFold {
       promptTokens: 0,
     });
     this.#windowGauge = { opened: this.#gauge.integral(nowMs), closed: null };
+    this.#slices?.openWindow(nowMs);
   }
 
   /** Ends the window, once; without one, nothing happens. */
@@ -73,6 +89,7 @@ export class ShardFold {
     if (this.#window === null || this.#windowGauge === null || this.#window.endMs !== null) return;
     this.#window = { ...this.#window, endMs: Math.max(nowMs, this.#window.beginMs) };
     this.#windowGauge.closed = this.#gauge.integral(nowMs);
+    this.#slices?.closeWindow(nowMs);
   }
 
   get hasWindow(): boolean {
@@ -136,6 +153,7 @@ export class ShardFold {
     const { workload } = this.#order;
     const promptTokens = sample.promptTokens ?? workload.promptTokens;
     this.#succeeded += 1;
+    this.#slices?.complete(sample.sentMs + sample.e2eMs, sample.e2eMs, sample.outputUnits);
     this.#sources.add(sample.tokenSource);
     if (sample.ttftMs !== null) this.#streamed += 1;
     const buffered = isBuffered(sample);
@@ -203,6 +221,7 @@ export class ShardFold {
       gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
       tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
       unit: this.#unit,
+      trace: this.#slices?.trace(nowMs) ?? null,
       outputLengthAsAsked: this.#lengthAsAsked,
       abortedBy,
     };

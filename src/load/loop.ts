@@ -40,6 +40,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
 /** After this many failures in a row of a kind that the next request cannot escape, a steady shard stops itself. */
 const HOPELESS_IN_A_ROW = 3;
+/** How often a shard with enough answers looks whether it is steady. */
+const BETWEEN_LOOKS_MS = 200;
 /** A timer of Node can wait no longer (2^31 - 1 ms). */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -65,6 +67,7 @@ export class ShardLoop {
   #nextIndex = 0;
   #abortedBy: RequestFailure | null = null;
   #hopelessInARow = 0;
+  #nextLookMs = 0;
   #roundTripMs: number | null = null;
 
   /**
@@ -137,6 +140,7 @@ export class ShardLoop {
       const first = connections.map((connection, worker) => this.#prepare(connection, worker));
       this.#nextIndex = count;
       await this.#waitForStart(opened);
+      if (load.mode === 'steady') this.#fold.begin(monotonicMs());
       if (load.mode !== 'burst')
         this.#stopAtMonotonic(
           monotonicMs() + load.maxSeconds * 1000,
@@ -217,7 +221,7 @@ export class ShardLoop {
     const first = this.#waiting.delete(worker);
     if (first && this.#waiting.size === 0 && !this.#stop.signal.aborted)
       this.#fold.openWindow(monotonicMs(), worker);
-    if (this.#fold.succeededInside >= load.minRequests) this.#onSatisfied();
+    if (this.#fold.succeededInside >= load.minRequests && this.#isSteady()) this.#onSatisfied();
     this.#hopelessInARow =
       failure !== null && FAILURE_TRAITS[failure].hopeless ? this.#hopelessInARow + 1 : 0;
     if (failure !== null && this.#hopelessInARow >= HOPELESS_IN_A_ROW) {
@@ -226,6 +230,15 @@ export class ShardLoop {
         `The shard stopped itself: ${HOPELESS_IN_A_ROW} requests in a row failed as ${failure}.`,
       );
     }
+  }
+
+  /** Whether the gates of a steady state hold by now; looked at a few times a second, since it costs a walk. */
+  #isSteady(): boolean {
+    const nowMs = monotonicMs();
+    if (nowMs < this.#nextLookMs) return false;
+    this.#nextLookMs = nowMs + BETWEEN_LOOKS_MS;
+    const fault = this.#fold.steadyFault(nowMs);
+    return fault === null;
   }
 
   /** A worker of a burst: one request, tried again after a 429. */

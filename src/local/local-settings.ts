@@ -51,7 +51,6 @@ export function composeSettings(
   // AZURE_ML_WORKSPACE is the short form of the same setting; both would be two workspaces of one name.
   const workspaces = 'AZURE_ML_WORKSPACE' in given ? {} : { WORKSPACES: LOCAL_WORKSPACES };
   const defaults = {
-    TASKHUB_NAME: 'FoundryBench',
     ...workspaces,
     POLL_SECONDS: '1',
     ALLOW_LOOPBACK_SCORING: 'true',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
+import type { SliceTrace } from '../../src/core/slices.ts';
 import { addCounts, mergeShards, oneOf } from '../../src/core/summary.ts';
 import { A_MOMENT_MS, aFailedShardSummary, aHistogram, aShardSummary, aWindow } from '../support/builders.ts';
 
@@ -83,6 +84,26 @@ describe('the shards of a repeat', () => {
     const { rates, unit } = mergeShards([aShardSummary({ unit: 'image', steady: images })]);
     expect(unit).toBe('image');
     expect(rates).toMatchObject({ outputTokensPerSecond: null, outputUnitsPerSecond: 2 });
+  });
+
+  test('a window in which the load drifts is not steady: the whole counts, and the gate that failed is told', () => {
+    // Ten slices of a second, each with ten answers whose time per token rises from 10 to 19 ms.
+    const slices = Array.from({ length: 10 }, (_, slice) => slice);
+    const trace = (drift: number): SliceTrace => ({
+      connections: 1,
+      sliceMs: 1_000,
+      window: { beginMs: 0, endMs: 10_000 },
+      inFlightMs: slices.map(() => 1_000),
+      completions: slices.map(() => 10),
+      e2eMs: slices.map((slice) => 10 * 100 * (10 + drift * slice)),
+      outputTokens: slices.map(() => 10 * 100),
+    });
+    const drifting = mergeShards([aShardSummary({ trace: trace(1) })]);
+    expect(drifting.rates).toMatchObject({
+      span: 'whole',
+      reason: expect.stringContaining('per output token'),
+    });
+    expect(mergeShards([aShardSummary({ trace: trace(0) })]).rates.span).toBe('steady-window');
   });
 
   test('one shard without a window makes the whole repeat count, from the first send to the last answer', () => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import type { ShardOrder, ShardSummary } from '../../src/core/shard.ts';
+import { mergeShards } from '../../src/core/summary.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import {
   type Answerer,
@@ -297,4 +298,23 @@ test('a connection that the server closed while idle is opened anew and is no fa
   check(summary);
   expect(summary).toMatchObject({ succeeded: 10, failures: {} });
   expect(fake.connections()).toBe(10);
+});
+
+test('a shard whose answers grow slower is not satisfied by their number, and says which gate it fails', async () => {
+  const begunMs = Date.now();
+  const fake = await fakeEndpoint(async (_, response) => {
+    // Each answer takes a fortieth of the time that the server has run: slower and slower.
+    await delay(10 + (Date.now() - begunMs) / 40);
+    answerStream(response, goodStream(8));
+  });
+  const shard = startLoop(
+    shardOrder(fake.origin, { connections: 1, load: { mode: 'steady', minRequests: 5, maxSeconds: 3 } }),
+  );
+  const summary = await shard.summary;
+  check(summary);
+  expect((summary.endedAtMs - summary.startedAtMs) / 1000).toBeGreaterThan(2.5);
+  expect(mergeShards([summary]).rates).toMatchObject({
+    span: 'whole',
+    reason: expect.stringMatching(/per output token/),
+  });
 });

@@ -71,14 +71,13 @@ describe("the app's settings", () => {
   it('take the environment before the file, and the file before the default; an empty value counts as none', () => {
     const settings = composeSettings(
       { POLL_SECONDS: '3', REGION_NAME: '' },
-      { POLL_SECONDS: '5', ALLOW_LOOPBACK_SCORING: 'false', REGION_NAME: 'eastus2', TASKHUB_NAME: ' ' },
+      { POLL_SECONDS: '5', ALLOW_LOOPBACK_SCORING: 'false', REGION_NAME: 'eastus2' },
       addresses,
     );
     expect(settings).toMatchObject({
       POLL_SECONDS: '3',
       ALLOW_LOOPBACK_SCORING: 'false',
       REGION_NAME: 'eastus2',
-      TASKHUB_NAME: 'FoundryBench',
     });
   });
 

@@ -130,6 +130,7 @@ export function aShardSummary(fields: Partial<ShardSummary> = {}): ShardSummary 
     gaps: aHistogram(...Array.from({ length: 40 }, () => 3)),
     tokenSource: 'usage',
     unit: 'token',
+    trace: null,
     outputLengthAsAsked: 20,
     abortedBy: null,
     ...fields,
