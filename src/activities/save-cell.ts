@@ -5,6 +5,7 @@ import { requestTimeoutSeconds } from '../core/plan.ts';
 import type { CellRecord, Provenance } from '../core/report.ts';
 import type { RunProgress, RunRecord } from '../core/run.ts';
 import { mergeShards } from '../core/summary.ts';
+import { findFamily, forcesLength } from '../load/payload-family.ts';
 import type { StepHandlers, UnsavedCell } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { readRun } from './run-step.ts';
@@ -71,6 +72,7 @@ function provenanceOf(services: Services, run: RunRecord, clientFloor: ClientFlo
         : { registry: spec.model.registry, name: spec.model.name, version: spec.model.version ?? null },
     route: warmUp?.route.api ?? null,
     streamed: warmUp?.route.stream ?? false,
+    lengthForced: warmUp === null ? null : forcesLength(findFamily(warmUp.route, spec.template ?? null)),
     maxConcurrentRequestsPerInstance: run.plan.maxConcurrentRequestsPerInstance,
     requestTimeoutSeconds: requestTimeoutSeconds(spec),
     promptSource: warmUp?.calibrated ? 'calibrated' : 'estimated',

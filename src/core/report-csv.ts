@@ -71,6 +71,7 @@ const OUR_COLUMNS: readonly Column[] = [
   ['deployment', (row) => row.provenance.deployment],
   ['route', (row) => row.provenance.route],
   ['streamed', (row) => row.provenance.streamed],
+  ['output_length_forced', (row) => row.provenance.lengthForced],
   ['max_concurrent_requests_per_instance', (row) => row.provenance.maxConcurrentRequestsPerInstance],
   ['request_timeout_seconds', (row) => row.provenance.requestTimeoutSeconds],
   ['isolation', (row) => row.provenance.isolation],

@@ -51,6 +51,8 @@ export interface Provenance {
   } | null;
   readonly route: Route['api'] | null;
   readonly streamed: boolean;
+  /** Whether answers were forced to the length asked for; null where no route was found. */
+  readonly lengthForced: boolean | null;
   readonly maxConcurrentRequestsPerInstance: number | null;
   readonly requestTimeoutSeconds: number;
   /** Prompts are text of the asked length, calibrated by the server's own count or by four characters per token. */
@@ -351,6 +353,11 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
     const cells = invalid.map((row) => row.cellId).slice(0, 5);
     notes.push(
       `In ${invalid.length} of ${rows.length} cells (${cells.join(', ')}${invalid.length > 5 ? ', ...' : ''}) the client was the limit and not the server; their rows say how. ${invalid[0]?.clientFaults[0] ?? ''}`.trim(),
+    );
+  }
+  if (rows.some((row) => row.provenance.lengthForced === false)) {
+    notes.push(
+      'The length of answers was not forced, because the API has no way to or the server refuses it: compare rows by time per token and by the measured lengths, not by E2E.',
     );
   }
   const unsteady = rows.filter((row) => !row.steady && run.spec.measure.mode === 'steady').length;

@@ -18,6 +18,8 @@ export interface Route {
   /** The complete address that is called. */
   readonly url: string;
   readonly stream: boolean;
+  /** Set where the server refuses to be told the length of an answer; then answers may end before it. */
+  readonly freeLength?: true;
 }
 
 /** What one shard shall do. Plain data: it crosses to a worker thread. */

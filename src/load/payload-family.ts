@@ -10,17 +10,36 @@ import {
   type PlaceholderName,
   splitPlaceholders,
 } from '../core/payload.ts';
-import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../core/payload-families.ts';
+import { PAYLOAD_FAMILIES } from '../core/payload-families.ts';
+import type { Route } from '../core/shard.ts';
 import { readAudio, readFrames, writeImage } from './media.ts';
 
 export type { AnswerShape, JsonPath, PayloadFamily } from '../core/payload.ts';
 export { PAYLOAD_FAMILIES } from '../core/payload-families.ts';
 
-/** The family of a name, or the user's own template where the name is `raw`. */
-export function findFamily(name: PayloadFamilyName | 'raw', template: PayloadFamily | null): PayloadFamily {
-  if (name !== 'raw') return PAYLOAD_FAMILIES[name];
-  if (template === null) throw new Error('The api "raw" was ordered without its template.');
-  return template;
+/** The family that a route asks by: one of ours by name, or the user's own template where the name is `raw`. */
+export function findFamily(
+  route: Pick<Route, 'api' | 'freeLength'>,
+  template: PayloadFamily | null,
+): PayloadFamily {
+  const family = route.api === 'raw' ? template : PAYLOAD_FAMILIES[route.api];
+  if (family === null) throw new Error('The api "raw" was ordered without its template.');
+  return route.freeLength ? { ...family, body: withoutLengthControl(family.body) as JsonObject } : family;
+}
+
+/** Fields by which vLLM and its kin force an answer to its length; servers that do not know them may refuse them. */
+const LENGTH_CONTROL = new Set(['min_tokens', 'ignore_eos']);
+
+/** Whether the family forces answers to the length that is asked for. */
+export function forcesLength(family: PayloadFamily): boolean {
+  return JSON.stringify(withoutLengthControl(family.body)) !== JSON.stringify(family.body);
+}
+
+function withoutLengthControl(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(withoutLengthControl);
+  if (value === null || typeof value !== 'object') return value;
+  const kept = Object.entries(value as JsonObject).filter(([name]) => !LENGTH_CONTROL.has(name));
+  return Object.fromEntries(kept.map(([name, inner]) => [name, withoutLengthControl(inner)]));
 }
 
 /** Ends of a scoring URI that stand for the endpoint and not for a path of the user's own. */

@@ -8,7 +8,7 @@ import type { Sample } from '../core/sample.ts';
 import type { Route } from '../core/shard.ts';
 import { monotonicMs } from './clock.ts';
 import { buildSharedConnector, Connection } from './connection.ts';
-import { familyUrl, findFamily, type PayloadFamily } from './payload-family.ts';
+import { familyUrl, findFamily, forcesLength, type PayloadFamily } from './payload-family.ts';
 import { prepareRequest, prepareTarget, type TargetOrder } from './request.ts';
 
 /** English in the usual vocabularies, where the server does not tell. */
@@ -84,10 +84,14 @@ export async function probeRoute(order: ProbeOrder): Promise<ProbeResult> {
     return { route, sample, characters: text.length };
   };
   const refused: Probe[] = [];
-  for (const route of listRoutes(order)) {
+  for (const forced of listRoutes(order)) {
     // Where there is no such address with a stream, there is none without.
-    if (refused.some((probe) => probe.route.url === route.url && probe.sample.status === 404)) continue;
-    const short = await ask(route, SHORT_PROMPT_TOKENS);
+    if (refused.some((probe) => probe.route.url === forced.url && probe.sample.status === 404)) continue;
+    const asked = await ask(forced, SHORT_PROMPT_TOKENS);
+    const short = refusesLength(asked, order.template ?? null)
+      ? await ask({ ...forced, freeLength: true }, SHORT_PROMPT_TOKENS)
+      : asked;
+    const { route } = short;
     const long = short.sample.failure === null ? await ask(route, LONG_PROMPT_TOKENS) : null;
     const failed = [short, long].find((probe) => isAboutMoment(probe?.sample.failure ?? null));
     if (failed) return refuse([failed], samples);
@@ -102,6 +106,12 @@ interface Probe {
   readonly route: Route;
   readonly sample: Sample;
   readonly characters: number;
+}
+
+/** A refusal that may be of the fields that force a length, which not every server knows. */
+function refusesLength({ route, sample }: Probe, template: PayloadFamily | null): boolean {
+  if (sample.failure !== 'bad-request' || sample.status === 404) return false;
+  return forcesLength(findFamily(route, template));
 }
 
 function isAboutMoment(failure: RequestFailure | null): boolean {
@@ -122,7 +132,7 @@ function refuse(refused: readonly Probe[], samples: readonly Sample[]): ProbeRes
 function listRoutes({ scoringUri, api, template }: ProbeOrder): Route[] {
   const apis: readonly Route['api'][] = api === 'auto' ? ['openai-chat', 'score'] : [api];
   return apis.flatMap((one) => {
-    const family = findFamily(one, template ?? null);
+    const family = findFamily({ api: one }, template ?? null);
     const whole: Route = { api: one, url: familyUrl(scoringUri, family), stream: false };
     return family.streaming === null ? [whole] : [{ ...whole, stream: true }, whole];
   });

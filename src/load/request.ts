@@ -45,7 +45,7 @@ export interface Target {
 
 export function prepareTarget(order: TargetOrder, outputTokens: number): Target {
   const { route } = order;
-  const family = findFamily(route.api, order.template ?? null);
+  const family = findFamily(route, order.template ?? null);
   const url = new URL(route.url);
   const headers: Readonly<Record<string, string>> = {
     host: url.host,

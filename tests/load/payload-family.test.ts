@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 import { type PayloadFamily, parsePayloadTemplate } from '../../src/core/payload.ts';
 import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/payload-families.ts';
 import { readAudio, readFrames, writeImage } from '../../src/load/media.ts';
-import { buildBodyWriter, familyUrl, findFamily, readPath } from '../../src/load/payload-family.ts';
+import {
+  buildBodyWriter,
+  familyUrl,
+  findFamily,
+  forcesLength,
+  readPath,
+} from '../../src/load/payload-family.ts';
 
 const P = 'a "prompt"';
 const lengths = { max_tokens: 128, min_tokens: 128, ignore_eos: true, temperature: 0 };
@@ -135,9 +141,9 @@ test('each prompt has an image of its own, whatever its length', () => {
 
 test('"raw" is the template that was given', () => {
   const own = ownFamily();
-  expect(findFamily('raw', own)).toBe(own);
-  expect(findFamily('score', own)).toBe(PAYLOAD_FAMILIES.score);
-  expect(() => findFamily('raw', null)).toThrow('without its template');
+  expect(findFamily({ api: 'raw' }, own)).toBe(own);
+  expect(findFamily({ api: 'score' }, own)).toBe(PAYLOAD_FAMILIES.score);
+  expect(() => findFamily({ api: 'raw' }, null)).toThrow('without its template');
 });
 
 const API = 'api-version=2024-05-01-preview';
@@ -173,4 +179,18 @@ test.each(addresses)('%s is asked by %s at %s', (uri, name, expected) => {
 test('a template of the user’s own never leads to another host', () => {
   const at = (path: string) => new URL(familyUrl('https://e.x/score', { ...ownFamily(), path })).host;
   for (const path of ['/a', '/a?b=//c', '/@c.d/', '/a:80/b', '/%2f%2fc.d']) expect(at(path)).toBe('e.x');
+});
+
+test('a route whose server refuses forced lengths is asked without them, and with everything else', () => {
+  const [forced, free] = [
+    findFamily({ api: 'openai-chat' }, null),
+    findFamily({ api: 'openai-chat', freeLength: true }, null),
+  ];
+  expect(forcesLength(forced)).toBe(true);
+  expect(forcesLength(free)).toBe(false);
+  const write = (family: PayloadFamily) => JSON.parse(buildBodyWriter(family, true, 16)('Hello.'));
+  const { min_tokens, ignore_eos, ...rest } = write(forced);
+  expect({ min_tokens, ignore_eos }).toEqual({ min_tokens: 16, ignore_eos: true });
+  expect(write(free)).toEqual(rest);
+  expect(forcesLength(findFamily({ api: 'whisper' }, null))).toBe(false);
 });

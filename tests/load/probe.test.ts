@@ -82,7 +82,13 @@ test('a chat route that refuses streams is asked without one', async () => {
         }),
       );
   });
-  expect(asked).toEqual(['/v1/chat/completions stream', '/v1/chat/completions', '/v1/chat/completions']);
+  // The refusal may be of the forced length too, so the stream is asked for once more without it.
+  expect(asked).toEqual([
+    '/v1/chat/completions stream',
+    '/v1/chat/completions stream',
+    '/v1/chat/completions',
+    '/v1/chat/completions',
+  ]);
   expect(result).toMatchObject({ ok: true, route: { api: 'openai-chat', stream: false }, calibrated: true });
 });
 
@@ -168,4 +174,27 @@ test('where no route answers, the message names each and what it said', async ()
   expect(result).toMatchObject({ ok: false, failure: 'masked-error' });
   if (!result.ok)
     expect(result.message).toMatch(/\/v1\/chat\/completions with a stream: .*Not Found.*\/score: .*\{\}/);
+});
+
+test('a server that refuses to be told the length of an answer is asked without it, and the route says so', async () => {
+  const { result, asked, fake } = await probe(
+    ({ body }, response) => {
+      if (/ignore_eos|min_tokens/.test(body))
+        answerJson(response, '{"error":{"message":"extra fields"}}', 400);
+      else answerJson(response, scoreAnswer(8));
+    },
+    { api: 'score' },
+  );
+  expect(result).toMatchObject({ ok: true, route: { api: 'score', freeLength: true } });
+  expect(asked).toHaveLength(3);
+  expect(fake.received.at(-1)?.body).toContain('"max_new_tokens":8');
+});
+
+test('a refusal of something else stays a refusal, after one more try without the length', async () => {
+  const { result, asked } = await probe(
+    (_, response) => answerJson(response, '{"error":{"message":"no such field: messages"}}', 422),
+    { api: 'score' },
+  );
+  expect(result).toMatchObject({ ok: false, failure: 'bad-request' });
+  expect(asked).toHaveLength(2);
 });

@@ -169,6 +169,7 @@ export function aProvenance(fields: Partial<Provenance> = {}): Provenance {
     model: { registry: 'AzureML', name: 'Phi-4', version: '7' },
     route: 'openai-chat',
     streamed: true,
+    lengthForced: true,
     maxConcurrentRequestsPerInstance: 8,
     requestTimeoutSeconds: 180,
     promptSource: 'calibrated',
