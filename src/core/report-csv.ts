@@ -52,6 +52,7 @@ const OUR_COLUMNS: readonly Column[] = [
   ['prompt_tokens_mean', (row) => row.promptTokensMean],
   ['output_tokens_mean', (row) => row.outputTokensMean],
   ['output_length_fidelity', (row) => row.outputLengthFidelity],
+  ['cached_prompt_share', (row) => row.cachedPromptShare],
   ['token_source', (row) => row.tokenSource],
   ['prompt_source', (row) => row.provenance.promptSource],
   ['usd_per_million_output_tokens', (row) => row.usdPerMillionOutputTokens],

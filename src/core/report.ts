@@ -122,6 +122,10 @@ export interface ReportRow {
   readonly promptTokensMean: number | null;
   readonly outputTokensMean: number | null;
   readonly outputLengthFidelity: number | null;
+  /** The highest of the repeats: share of the prompt tokens that a prefix cache spared; null where usage does not tell. */
+  readonly cachedPromptShare: number | null;
+  /** Good answers that began with their prompt, which is not counted as output. */
+  readonly echoes: number;
   readonly tokenSource: TokenSource | 'mixed' | null;
   /** Price x instances / (output tokens per hour) x 10^6; null where the price is unknown or nothing succeeded. */
   readonly usdPerMillionOutputTokens: number | null;
@@ -154,6 +158,9 @@ export interface Quantiles {
  * Below it the number would be the maximum under another name.
  */
 export const LEAST_SAMPLES = { p95: 59, p99: 299 } as const;
+
+/** Every prompt begins with words of its own, so only a template's tokens may come from a cache. */
+const CACHED_SHARE = 0.05;
 
 export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Report {
   const byCell = new Map<string, CellRecord[]>();
@@ -230,6 +237,10 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     outputTokensMean: mean(
       summaries.map((summary) => summary.outputTokensMean).filter((tokens) => tokens !== null),
     ),
+    cachedPromptShare: maximum(
+      summaries.map((summary) => summary.cachedPromptShare).filter((share) => share !== null),
+    ),
+    echoes: total((summary) => summary.echoes),
     outputLengthFidelity: mean(
       summaries.map((summary) => summary.outputLengthFidelity).filter((share) => share !== null),
     ),
@@ -358,6 +369,18 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
   if (rows.some((row) => row.provenance.lengthForced === false)) {
     notes.push(
       'The length of answers was not forced, because the API has no way to or the server refuses it: compare rows by time per token and by the measured lengths, not by E2E.',
+    );
+  }
+  const cached = rows.filter((row) => (row.cachedPromptShare ?? 0) > CACHED_SHARE);
+  if (cached.length > 0) {
+    notes.push(
+      `A prefix cache spared more than ${CACHED_SHARE * 100} % of the prompt tokens in ${cached.length} of ${rows.length} cells, although every prompt is new: their prefill, and so their TTFT, is shorter than that of prompts nobody has sent before.`,
+    );
+  }
+  const echoes = rows.reduce((sum, row) => sum + row.echoes, 0);
+  if (echoes > 0) {
+    notes.push(
+      `${echoes} answers began with their own prompt; the echo is not counted as output where tokens are estimated.`,
     );
   }
   const unsteady = rows.filter((row) => !row.steady && run.spec.measure.mode === 'steady').length;

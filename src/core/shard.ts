@@ -112,6 +112,10 @@ export interface ShardSummary {
   readonly tokenSource: TokenSource | 'mixed' | null;
   /** What the model puts out; the token rates and times are of tokens only. */
   readonly unit: OutputUnit;
+  /** Prompt tokens that the server's prefix cache spared; null where its usage does not tell. */
+  readonly cachedPromptTokens: number | null;
+  /** Good answers that began with their prompt, which is not counted as output. */
+  readonly echoes: number;
   /** Successful requests whose output had exactly the length asked for. */
   readonly outputLengthAsAsked: number;
   /** Set when the shard stopped itself: nothing further can succeed (the credential is refused). */

@@ -30,6 +30,9 @@ export interface CellSummary {
   readonly shardSpread: number | null;
   readonly promptTokensMean: number | null;
   readonly outputTokensMean: number | null;
+  /** Share of the prompt tokens that the server's prefix cache spared; null where its usage does not tell. */
+  readonly cachedPromptShare: number | null;
+  readonly echoes: number;
   /** Share of successful requests whose output had exactly the length asked for. */
   readonly outputLengthFidelity: number | null;
   readonly tokenSource: TokenSource | 'mixed' | null;
@@ -88,6 +91,8 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     shardSpread: spreadOf(shards),
     promptTokensMean: requests === 0 ? null : sum(shards, (shard) => shard.whole.promptTokens) / requests,
     outputTokensMean: requests === 0 ? null : sum(shards, (shard) => shard.whole.outputTokens) / requests,
+    cachedPromptShare: cachedShare(shards),
+    echoes: sum(shards, (shard) => shard.echoes),
     outputLengthFidelity:
       succeeded === 0 ? null : sum(shards, (shard) => shard.outputLengthAsAsked) / succeeded,
     tokenSource: oneOf(shards.map((shard) => shard.tokenSource)),
@@ -96,6 +101,12 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     client: mergeClientHealth(shards.map((shard) => shard.client)),
     histograms,
   };
+}
+
+function cachedShare(shards: readonly ShardSummary[]): number | null {
+  const known = shards.filter((shard) => shard.cachedPromptTokens !== null);
+  const prompts = sum(known, (shard) => shard.whole.promptTokens);
+  return prompts === 0 ? null : sum(known, (shard) => shard.cachedPromptTokens ?? 0) / prompts;
 }
 
 /** Adds histograms into a new one. */

@@ -35,6 +35,8 @@ export class ShardFold {
   #bufferedVotes = 0;
   #streamedVotes = 0;
   #lengthAsAsked = 0;
+  #cachedPromptTokens: number | null = null;
+  #echoes = 0;
   #slices: SliceRecorder | null = null;
   #unit: OutputUnit = 'token';
   #firstSentMs: number | null = null;
@@ -164,6 +166,9 @@ export class ShardFold {
     this.#wholeTokens.units += sample.outputUnits;
     this.#unit = sample.unit;
     this.#wholeTokens.prompt += promptTokens;
+    if (sample.cachedPromptTokens !== null)
+      this.#cachedPromptTokens = (this.#cachedPromptTokens ?? 0) + sample.cachedPromptTokens;
+    if (sample.flags.includes('echo')) this.#echoes += 1;
     this.#whole.record(sample);
     if (this.#window === null) return;
     const share = shareInside(sample, this.#window);
@@ -222,6 +227,8 @@ export class ShardFold {
       tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
       unit: this.#unit,
       trace: this.#slices?.trace(nowMs) ?? null,
+      cachedPromptTokens: this.#cachedPromptTokens,
+      echoes: this.#echoes,
       outputLengthAsAsked: this.#lengthAsAsked,
       abortedBy,
     };

@@ -135,6 +135,30 @@ describe('a row', () => {
   });
 });
 
+describe('what a cache and an echo make of a row', () => {
+  const noted = (fields: Parameters<typeof aShardSummary>[0]) => {
+    const cells = [aCell({ summary: mergeShards([aShardSummary(fields)]) })];
+    return { row: rowOf(...cells), notes: buildReport(aRun(), cells).notes.join(' ') };
+  };
+
+  test('a prefix cache that spares more than 5 % of the prompts is told', () => {
+    const { promptTokens } = aShardSummary().whole;
+    const { row, notes } = noted({ cachedPromptTokens: promptTokens / 2 });
+    expect(row.cachedPromptShare).toBeCloseTo(0.5);
+    expect(notes).toContain('prefix cache');
+    expect(noted({ cachedPromptTokens: promptTokens / 50 }).notes).not.toContain('prefix cache');
+    expect(noted({ cachedPromptTokens: null }).row.cachedPromptShare).toBeNull();
+  });
+
+  test('answers that repeat their prompt are counted and told', () => {
+    expect(noted({ echoes: 3 })).toMatchObject({
+      row: { echoes: 3 },
+      notes: expect.stringContaining('3 answers'),
+    });
+    expect(noted({ echoes: 0 }).notes).not.toContain('answers began');
+  });
+});
+
 describe('the client', () => {
   const client = {
     watchedSeconds: 10,

@@ -223,3 +223,12 @@ test('counting by seconds misses tokens where the window ends in the silence bef
 test('a connection without a second answer inside has no cycle, and no rate is made of cycles', () => {
   expect(rateOfEqualRequests(4, 3_200, 2_333).steady?.perSecond ?? null).toBeNull();
 });
+
+test('cached prompt tokens and echoes of good answers are added up; a usage without them tells nothing', () => {
+  const fold = new ShardFold(order(8));
+  for (const cachedPromptTokens of [10, null, 5])
+    fold.add(sample({ cachedPromptTokens, flags: ['echo'] }), 0);
+  fold.add(sample({ failure: 'reset', flags: [], cachedPromptTokens: null }), 0);
+  expect(fold.summarize(1_000, 'no', 1, null)).toMatchObject({ cachedPromptTokens: 15, echoes: 3 });
+  expect(new ShardFold(order(8)).summarize(1_000, 'no', 1, null).cachedPromptTokens).toBeNull();
+});

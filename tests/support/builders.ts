@@ -131,6 +131,8 @@ export function aShardSummary(fields: Partial<ShardSummary> = {}): ShardSummary 
     tokenSource: 'usage',
     unit: 'token',
     trace: null,
+    cachedPromptTokens: null,
+    echoes: 0,
     outputLengthAsAsked: 20,
     abortedBy: null,
     ...fields,
