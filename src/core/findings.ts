@@ -7,7 +7,7 @@ import { fitPrefillDecode, type PrefillDecode } from './fit.ts';
 import { findKnee } from './knee.ts';
 import { checkLittlesLaw } from './littles-law.ts';
 import type { CellRecord, ReportRow } from './report.ts';
-import { effectiveParallelism, explainSerialisation } from './serialisation.ts';
+import { burstSignature, effectiveParallelism, explainSerialisation } from './serialisation.ts';
 import type { CellSummary } from './summary.ts';
 import { mergeHistograms } from './summary.ts';
 
@@ -58,7 +58,31 @@ function describeParallelism(group: readonly ReportRow[], cells: readonly CellRe
       .filter((cell) => cell.level === level && sameWorkload(cell, top))
       .map((cell) => cell.summary?.rates.outputTokensPerSecond ?? null)
       .filter((rate) => rate !== null);
-  return explainSerialisation(route, effectiveParallelism(top.level, ratesAt(1), ratesAt(top.level)), null);
+  const burst = cells
+    .filter((cell) => cell.level === top.level && sameWorkload(cell, top))
+    .find(isWholeBurst);
+  return explainSerialisation(
+    route,
+    effectiveParallelism(top.level, ratesAt(1), ratesAt(top.level)),
+    burst?.summary == null ? null : burstSignature(latenciesOf(burst.summary), aloneMs(cells, top)),
+  );
+}
+
+/** One request of each connection, all answered at the first attempt: their latencies show how they were served. */
+function isWholeBurst({ level, summary }: CellRecord): boolean {
+  return summary !== null && summary.attempted === level && summary.failed === 0 && summary.retries === 0;
+}
+
+function latenciesOf(summary: CellSummary): number[] {
+  const e2e = mergeHistograms([summary.histograms.e2e]);
+  return Array.from({ length: e2e.count }, (_, rank) => e2e.quantileMs((rank + 1) / e2e.count) ?? 0);
+}
+
+/** Mean latency of the workload at concurrency 1; 0 where that was not measured. */
+function aloneMs(cells: readonly CellRecord[], row: ReportRow): number {
+  const alone = cells.filter((cell) => cell.level === 1 && sameWorkload(cell, row));
+  const histograms = alone.flatMap(({ summary }) => (summary === null ? [] : [summary.histograms.e2e]));
+  return mergeHistograms(histograms).meanMs ?? 0;
 }
 
 function describeKnee(group: readonly ReportRow[]): string | null {

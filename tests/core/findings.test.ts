@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { findAll } from '../../src/core/findings.ts';
 import { buildReport, type CellRecord } from '../../src/core/report.ts';
 import { mergeShards } from '../../src/core/summary.ts';
-import { aCell, aHistogram, aProvenance, aRun, aShardSummary, aWindow } from '../support/builders.ts';
+import {
+  A_MOMENT_MS,
+  aCell,
+  aHistogram,
+  aProvenance,
+  aRun,
+  aShardSummary,
+  aWindow,
+} from '../support/builders.ts';
 
 interface Measured {
   readonly level: number;
@@ -99,6 +107,41 @@ describe('findings', () => {
     const { sentences } = check(cells);
     expect(sentences.join(' ')).toContain('one request at a time');
     expect(sentences.join(' ')).toContain('WORKER_COUNT');
+  });
+
+  test('a burst whose answers come one service time after the other shows it too', () => {
+    const burst = (level: number, latenciesMs: readonly number[]): CellRecord => {
+      const seconds = Math.max(...latenciesMs) / 1000;
+      const whole = aWindow({
+        seconds,
+        requests: level,
+        outputTokens: level * 128,
+        promptTokens: level * 512,
+      });
+      const shard = aShardSummary({
+        connections: level,
+        attempted: level,
+        succeeded: level,
+        whole,
+        steady: null,
+        steadyReason: 'A burst is one wave of requests; it has no steady window.',
+        endedAtMs: A_MOMENT_MS + seconds * 1000,
+        e2e: aHistogram(...latenciesMs),
+      });
+      const provenance = aProvenance({ route: 'score', streamed: false });
+      return aCell({ level, repeat: 1, summary: mergeShards([shard]), provenance });
+    };
+    const steps = (spacingMs: number) => [1, 2, 3, 4, 5, 6].map((rank) => rank * spacingMs + (rank % 2) * 20);
+    const serial = check([burst(1, [3_000]), burst(6, steps(3_000))]);
+    expect(serial.sentences.join(' ')).toContain('the answers of a burst come one by one');
+    const batching = check([
+      burst(1, [3_000]),
+      burst(
+        6,
+        steps(30).map((ms) => ms + 3_000),
+      ),
+    ]);
+    expect(batching.sentences.join(' ')).not.toContain('one by one');
   });
 
   test('a server that batches is not', () => {
