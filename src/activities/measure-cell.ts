@@ -79,7 +79,7 @@ async function measureShard(
     const target = await readScoringTarget(services, run);
     running = services.loadEngine.startShard(shardOrder(run, order, shard, target));
     // Who arrives can begin at any moment: its thread runs and its connections are open.
-    await Promise.race([running.ready, delay(READY_WAIT_MS)]);
+    await Promise.race([running.ready, delay(READY_WAIT_MS, undefined, { ref: false })]);
     const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
     const startAtMs = await meet(services, group, shard, order);
     if (startAtMs === 'late' || startAtMs === 'canceled') return { ...NOTHING, status: startAtMs };

@@ -4,12 +4,12 @@
  * evidence, and nothing is said that its intervals do not show.
  */
 import { fitPrefillDecode, type PrefillDecode } from './fit.ts';
+import { DurationHistogram } from './histogram.ts';
 import { findKnee } from './knee.ts';
 import { checkLittlesLaw } from './littles-law.ts';
 import type { CellRecord, ReportRow } from './report.ts';
 import { burstSignature, effectiveParallelism, explainSerialisation } from './serialisation.ts';
-import type { CellSummary } from './summary.ts';
-import { mergeHistograms } from './summary.ts';
+import { type CellSummary, mergeHistograms } from './summary.ts';
 
 export interface Findings {
   /** Milliseconds per prompt and per output token, fitted over the cells of concurrency 1. */
@@ -33,7 +33,7 @@ export function findAll(rows: readonly ReportRow[], cells: readonly CellRecord[]
 /** One repeat at concurrency 1 is one point, with the lengths that were measured and not those asked for. */
 function fitPoint({ level, summary }: CellRecord) {
   if (level !== 1 || summary === null) return [];
-  const e2e = mergeHistograms([summary.histograms.e2e]);
+  const e2e = DurationHistogram.parse(summary.histograms.e2e);
   const { promptTokensMean, outputTokensMean } = summary;
   if (e2e.meanMs === null || promptTokensMean === null || outputTokensMean === null) return [];
   return [
@@ -74,7 +74,7 @@ function isWholeBurst({ level, summary }: CellRecord): boolean {
 }
 
 function latenciesOf(summary: CellSummary): number[] {
-  const e2e = mergeHistograms([summary.histograms.e2e]);
+  const e2e = DurationHistogram.parse(summary.histograms.e2e);
   return Array.from({ length: e2e.count }, (_, rank) => e2e.quantileMs((rank + 1) / e2e.count) ?? 0);
 }
 
@@ -105,7 +105,7 @@ function describeBooks(cells: readonly CellRecord[]): string | null {
 function booksDisagree({ rates, histograms, meanInFlight }: CellSummary): boolean {
   if (rates.span !== 'steady-window') return false;
   const { requestsPerSecond } = rates;
-  const { meanMs: meanE2eMs } = mergeHistograms([histograms.e2e]);
+  const { meanMs: meanE2eMs } = DurationHistogram.parse(histograms.e2e);
   return checkLittlesLaw({ requestsPerSecond, meanE2eMs, meanInFlight })?.agrees === false;
 }
 

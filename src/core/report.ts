@@ -7,7 +7,7 @@ import type { ClientFloor } from './client-floor.ts';
 import { type ClientHealth, judgeClient, mergeClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import { type Findings, findAll } from './findings.ts';
-import type { DurationHistogram } from './histogram.ts';
+import { DurationHistogram } from './histogram.ts';
 import {
   type MeanInterval,
   type PercentileInterval,
@@ -197,8 +197,12 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     summaries.reduce((sum, summary) => sum + count(summary), 0);
   const quantiles = (name: keyof CellSummary['histograms']) =>
     quantilesOf(mergeHistograms(summaries.map((summary) => summary.histograms[name])));
+  const known = (value: (summary: CellSummary) => number | null) =>
+    summaries.map(value).filter((one) => one !== null);
   const outputRates = ratesOf(summaries, 'outputTokensPerSecond');
   const outputTokensPerSecond = mean(outputRates);
+  const outputUnitsPerSecond = mean(ratesOf(summaries, 'outputUnitsPerSecond'));
+  const unit = summaries[0]?.unit ?? 'token';
   return {
     cellId: cellId(first.level, first.workload),
     workload: first.workload,
@@ -217,8 +221,8 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     retries: total((summary) => summary.retries),
     outputTokensPerSecond,
     requestsPerSecond: mean(ratesOf(summaries, 'requestsPerSecond')),
-    unit: summaries[0]?.unit ?? 'token',
-    outputUnitsPerSecond: mean(ratesOf(summaries, 'outputUnitsPerSecond')),
+    unit,
+    outputUnitsPerSecond,
     outputTokensInterval: repeatsInterval(repeats, outputRates),
     steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
     steadyReason: summaries.find((summary) => summary.rates.reason !== null)?.rates.reason ?? null,
@@ -230,27 +234,15 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     ntpotMs: quantiles('ntpot'),
     gapMs: quantiles('gaps'),
     meanInFlight: mean(summaries.map((summary) => summary.meanInFlight)),
-    shardSpread: maximum(summaries.map((summary) => summary.shardSpread).filter((spread) => spread !== null)),
-    promptTokensMean: mean(
-      summaries.map((summary) => summary.promptTokensMean).filter((tokens) => tokens !== null),
-    ),
-    outputTokensMean: mean(
-      summaries.map((summary) => summary.outputTokensMean).filter((tokens) => tokens !== null),
-    ),
-    cachedPromptShare: maximum(
-      summaries.map((summary) => summary.cachedPromptShare).filter((share) => share !== null),
-    ),
+    shardSpread: maximum(known((summary) => summary.shardSpread)),
+    promptTokensMean: mean(known((summary) => summary.promptTokensMean)),
+    outputTokensMean: mean(known((summary) => summary.outputTokensMean)),
+    cachedPromptShare: maximum(known((summary) => summary.cachedPromptShare)),
     echoes: total((summary) => summary.echoes),
-    outputLengthFidelity: mean(
-      summaries.map((summary) => summary.outputLengthFidelity).filter((share) => share !== null),
-    ),
+    outputLengthFidelity: mean(known((summary) => summary.outputLengthFidelity)),
     tokenSource: oneOf(summaries.map((summary) => summary.tokenSource)),
     usdPerMillionOutputTokens: usdPerMillionTokens(hourlyUsd, outputTokensPerSecond),
-    usdPerThousandUnits: usdPerThousandUnits(
-      hourlyUsd,
-      summaries[0]?.unit ?? 'token',
-      mean(ratesOf(summaries, 'outputUnitsPerSecond')),
-    ),
+    usdPerThousandUnits: unit === 'token' ? null : usdFor(1_000, hourlyUsd, outputUnitsPerSecond),
     notMeasuredReason: cells.find((cell) => cell.notMeasuredReason !== null)?.notMeasuredReason ?? null,
     ...judgeRepeats(summaries, first.level),
     provenance: first.provenance,
@@ -263,9 +255,8 @@ function judgeRepeats(
   level: number,
 ): Pick<ReportRow, 'client' | 'clientValid' | 'clientFaults'> {
   const verdicts = summaries.map((summary) => {
-    const [e2e, ttft] = [summary.histograms.e2e, summary.histograms.ttft].map((one) =>
-      mergeHistograms([one]),
-    );
+    const e2e = DurationHistogram.parse(summary.histograms.e2e);
+    const ttft = DurationHistogram.parse(summary.histograms.ttft);
     return judgeClient({
       client: summary.client,
       closedLoop: summary.rates.span === 'steady-window',
@@ -273,9 +264,9 @@ function judgeRepeats(
       meanInFlight: summary.meanInFlight,
       steadySeconds: summary.rates.span === 'steady-window' ? summary.rates.seconds : null,
       failed: summary.failed,
-      ttftP50Ms: ttft?.quantileMs(0.5) ?? null,
-      e2eP50Ms: e2e?.quantileMs(0.5) ?? null,
-      e2eMeanMs: e2e?.meanMs ?? null,
+      ttftP50Ms: ttft.quantileMs(0.5),
+      e2eP50Ms: e2e.quantileMs(0.5),
+      e2eMeanMs: e2e.meanMs,
     });
   });
   return {
@@ -303,20 +294,15 @@ function ratesOf(
     .filter((value) => value !== null);
 }
 
-/** Dollars per thousand units of output, such as images; null for tokens, which are told by the million. */
-export function usdPerThousandUnits(
-  hourlyUsd: number | null,
-  unit: OutputUnit,
-  unitsPerSecond: number | null,
-): number | null {
-  if (unit === 'token' || hourlyUsd === null || unitsPerSecond === null || unitsPerSecond <= 0) return null;
-  return (hourlyUsd / (unitsPerSecond * 3_600)) * 1_000;
-}
-
 /** Dollars per million output tokens = dollars per hour / (tokens per second x 3,600) x 10^6. */
 export function usdPerMillionTokens(hourlyUsd: number | null, tokensPerSecond: number | null): number | null {
-  if (hourlyUsd === null || tokensPerSecond === null || tokensPerSecond <= 0) return null;
-  return (hourlyUsd / (tokensPerSecond * 3_600)) * 1_000_000;
+  return usdFor(1_000_000, hourlyUsd, tokensPerSecond);
+}
+
+/** Dollars for an amount of output; null where the price is unknown or nothing is carried. */
+function usdFor(amount: number, hourlyUsd: number | null, perSecond: number | null): number | null {
+  if (hourlyUsd === null || perSecond === null || perSecond <= 0) return null;
+  return (hourlyUsd / (perSecond * 3_600)) * amount;
 }
 
 /** The figures of a histogram; a percentile is null below its LEAST_SAMPLES. */
