@@ -2,7 +2,8 @@
 import { randomInt } from 'node:crypto';
 import type { Fault, Parsed } from '../core/failure.ts';
 import { PAYLOAD_FAMILIES, PAYLOAD_FAMILY_NAMES, type PayloadFamilyName } from '../core/payload-families.ts';
-import { SPEC_BOUNDS, type Workload } from '../core/spec.ts';
+import { SPEC_BOUNDS } from '../core/spec-bounds.ts';
+import type { Workload } from '../core/workload.ts';
 
 /** As commander gives it. */
 export interface LoadOptions {

@@ -2,7 +2,7 @@
  * A cell is one concurrency level on one workload; it is measured in repeats, each by one or more shards. Names and
  * keys of cells are made here and nowhere else.
  */
-import type { Workload } from './spec.ts';
+import type { Workload } from './workload.ts';
 
 /** One measurement of a cell that a wave asks for. */
 export interface CellOrder {

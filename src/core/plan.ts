@@ -6,7 +6,9 @@ import { cellId } from './cell.ts';
 import type { Fault, Parsed } from './failure.ts';
 import type { PriceQuote } from './price.ts';
 import { repeatPlanOf } from './repeats.ts';
-import { type BenchmarkSpec, SPEC_BOUNDS, type Workload } from './spec.ts';
+import type { BenchmarkSpec } from './spec.ts';
+import { SPEC_BOUNDS } from './spec-bounds.ts';
+import type { Workload } from './workload.ts';
 
 /**
  * Minutes that each stage may take before it is given up. Azure ML: an endpoint takes 1 to 3, a deployment 3 to 15,

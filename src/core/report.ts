@@ -19,8 +19,8 @@ import { type RepeatPlan, repeatPlanOf, repeatsInterval } from './repeats.ts';
 import type { RunRecord } from './run.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { Route } from './shard.ts';
-import type { Workload } from './spec.ts';
 import { addCounts, type CellSummary, firstExamples, mergeHistograms, oneOf } from './summary.ts';
+import type { Workload } from './workload.ts';
 
 /** One repeat of one cell, as the `cells` table holds it: what was measured and on what. */
 export interface CellRecord {

@@ -10,7 +10,7 @@ import type { OutputUnit, PayloadFamily } from './payload.ts';
 import type { PayloadFamilyName } from './payload-families.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { SliceTrace } from './slices.ts';
-import type { Workload } from './spec.ts';
+import type { Workload } from './workload.ts';
 
 /** A way to ask the endpoint: the route and how its answer comes. */
 export interface Route {

@@ -4,10 +4,12 @@
  * (levels, ramp), the seeded interleaving of repeats and workloads, and the budgets live here.
  */
 import { type CellOrder, cellKey, shardCount } from './cell.ts';
+import type { RampRange } from './load-model.ts';
 import { predictRequestSeconds, type RepeatLimits, repeatMaxSeconds } from './plan.ts';
 import { decideRepeats, type RepeatPlan } from './repeats.ts';
 import { deriveSeed, shuffle } from './seed.ts';
-import type { BenchmarkSpec, RampRange, Workload } from './spec.ts';
+import type { BenchmarkSpec } from './spec.ts';
+import type { Workload } from './workload.ts';
 
 /** What the measuring orchestration knows of its run; small, because it crosses durable history. */
 export interface MeasurePlan {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PAYLOAD_FAMILIES } from '../../src/core/payload-families.ts';
-import { parseSpec, SPEC_BOUNDS } from '../../src/core/spec.ts';
+import { parseSpec } from '../../src/core/spec.ts';
+import { SPEC_BOUNDS } from '../../src/core/spec-bounds.ts';
 import { aSpec, aSpecBody } from '../support/builders.ts';
 
 const EXISTING = { kind: 'existing', scoringUri: 'https://example.com/score', auth: { kind: 'none' } };

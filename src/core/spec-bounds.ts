@@ -1,0 +1,27 @@
+import { MOST_REPEATS } from './repeats.ts';
+
+/** Bounds of a spec. Each keeps a run, a row or a bill finite; the reason stands beside the number. */
+export const SPEC_BOUNDS = {
+  /** An endpoint has at most 500 active connections (Azure ML limits); 512 is the next power of two, for ramps. */
+  level: 512,
+  /** More levels than this tell nothing more about a curve, and each costs minutes of a GPU. */
+  levels: 64,
+  /** The longest context window in the catalog is about one million tokens. */
+  promptTokens: 1_048_576,
+  /** A deployment answers within 180 s; 32,768 tokens would need 180 tokens/s for one stream. */
+  outputTokens: 32_768,
+  /** All of a run's plan must fit a durable message of a few kilobytes. */
+  workloads: 100,
+  /** Azure ML: at most 50 instances in a deployment. */
+  instances: 50,
+  /** What the intervals after an early stop were shown for. */
+  repeats: MOST_REPEATS,
+  minRequests: 10_000,
+  /** An activity must end well before the function timeout in host.json (45 minutes). */
+  maxSeconds: 1_500,
+  cells: 1_000,
+  /** A day; a longer sweep is two runs. */
+  minutes: 1_440,
+  usd: 100_000,
+  environmentVariables: 50,
+} as const;
