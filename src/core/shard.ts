@@ -10,6 +10,7 @@ import type { OutputUnit, PayloadFamily } from './payload.ts';
 import type { PayloadFamilyName } from './payload-families.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { SliceTrace } from './slices.ts';
+import type { Slo, SloCounts } from './slo.ts';
 import type { Workload } from './workload.ts';
 
 /** A way to ask the endpoint: the route and how its answer comes. */
@@ -41,7 +42,9 @@ export interface ShardOrder {
   readonly seed: number;
   /** `x-ms-client-request-id` is this, a dash and the request's index; Azure ML keeps 40 characters of it. */
   readonly requestIdPrefix: string;
-  readonly load: SteadyLoad | BurstLoad | CountLoad;
+  readonly load: SteadyLoad | BurstLoad | CountLoad | OpenLoad;
+  /** What each request is held against; null or absent holds it against nothing. */
+  readonly slo?: Slo | null;
   /** Longer than the endpoint's own timeout, so that an abandoned request never keeps the GPU busy unseen. */
   readonly requestTimeoutMs: number;
   /**
@@ -73,6 +76,26 @@ export interface CountLoad {
   /** Issuing stops after this many seconds whether or not all were sent. */
   readonly maxSeconds: number;
 }
+
+/**
+ * Open loop: requests are sent when their time comes, whether or not others are answered, as users do. Latencies count
+ * from that time too, so that a server which falls behind can not slow its own load down unseen (coordinated omission).
+ */
+export interface OpenLoad {
+  readonly mode: 'open';
+  readonly arrivals: Arrivals;
+  /** Completions inside the window after which this shard is satisfied. */
+  readonly minRequests: number;
+  readonly maxSeconds: number;
+}
+
+/** When requests are to be sent, in seconds from the start. A shard gets its own part of the whole load. */
+export type Arrivals =
+  | { readonly kind: 'poisson'; readonly requestsPerSecond: number }
+  /** The first comes after `offsetSeconds`, so that shards of one load are evenly out of step. */
+  | { readonly kind: 'constant'; readonly requestsPerSecond: number; readonly offsetSeconds: number }
+  /** Of a recorded load, ascending. */
+  | { readonly kind: 'trace'; readonly atSeconds: readonly number[] };
 
 /** What a shard measured, folded so that shards can be merged without loss. Times are milliseconds. */
 export interface ShardSummary {
@@ -122,6 +145,16 @@ export interface ShardSummary {
   readonly abortedBy: RequestFailure | null;
   /** The shard over time, for the gates of a steady state; null where no steady state was asked for. */
   readonly trace: SliceTrace | null;
+  /** Requests that kept the objectives; absent or null where the order had none. */
+  readonly slo?: SloCounts | null;
+  /**
+   * Of an open loop: last content minus the moment the request was to be sent, and the same of the first content.
+   * Absent in closed loops, where a request is to be sent when its connection is free.
+   */
+  readonly response?: EncodedHistogram;
+  readonly responseTtft?: EncodedHistogram;
+  /** Of an open loop: requests whose time came when all connections were busy, and that were never sent. */
+  readonly dropped?: number;
   /** What the load thread says about itself; absent in rows of versions that did not ask it. */
   readonly client?: ClientHealth;
   /** Content events of good answers that streamed; absent in rows of versions that did not count them. */

@@ -1,0 +1,51 @@
+/**
+ * Service level objectives: what a request must keep to be a good one. All clauses must hold (as vLLM's and AIPerf's
+ * goodput have it), a request that failed has kept none, and one whose metric does not exist (a TTFT where nothing
+ * streams) can not be judged, which is never "met".
+ */
+import type { Sample } from './sample.ts';
+
+export interface Slo {
+  /** Share of all attempted requests that must keep every clause, 0.5 to 0.999. */
+  readonly attainment: number;
+  /** Milliseconds; null is no clause. */
+  readonly ttftMs: number | null;
+  readonly tpotMs: number | null;
+  readonly e2eMs: number | null;
+}
+
+/** Of the requests sent inside the steady window, or of all where there is none. */
+export interface SloCounts {
+  readonly attempted: number;
+  readonly succeeded: number;
+  readonly met: number;
+  /** Succeeded, and lacks the metric of a clause. */
+  readonly notEvaluable: number;
+  /** Output tokens of the requests that met. */
+  readonly outputTokensMet: number;
+}
+
+/**
+ * Whether one request kept the objectives. Times count from when the request was to be sent where the load is an open
+ * loop (`fromScheduled`), so that waiting for a place does not hide; otherwise from its send.
+ */
+export function judgeSample(
+  sample: Sample,
+  slo: Slo,
+  fromScheduled: boolean,
+): 'met' | 'missed' | 'not-evaluable' {
+  if (sample.failure !== null) return 'missed';
+  const waitedMs = fromScheduled ? Math.max(0, sample.sentMs - sample.scheduledMs) : 0;
+  const tpotMs =
+    sample.ttftMs === null || sample.outputTokens < 2
+      ? null
+      : (sample.e2eMs - sample.ttftMs) / (sample.outputTokens - 1);
+  const clauses: readonly (readonly [limit: number | null, value: number | null])[] = [
+    [slo.e2eMs, sample.e2eMs + waitedMs],
+    [slo.ttftMs, sample.ttftMs === null ? null : sample.ttftMs + waitedMs],
+    [slo.tpotMs, tpotMs],
+  ];
+  const asked = clauses.filter(([limit]) => limit !== null) as [number, number | null][];
+  if (asked.some(([limit, value]) => value !== null && value > limit)) return 'missed';
+  return asked.some(([, value]) => value === null) ? 'not-evaluable' : 'met';
+}
