@@ -79,10 +79,10 @@ export function parseDeploymentBody(body: unknown): DeploymentBody {
     );
   }
   const instanceType = text(properties.instanceType, 'properties.instanceType');
-  const sku = findSku(instanceType);
-  if (sku === undefined || sku.retired) {
+  const size = findSku(instanceType);
+  if (size === undefined || size.retired) {
     const why =
-      sku === undefined ? 'is not supported for managed online endpoints' : 'belongs to a retired series';
+      size === undefined ? 'is not supported for managed online endpoints' : 'belongs to a retired series';
     throw badArgument(`Instance type '${instanceType}' ${why}.`);
   }
   const model = text(properties.model, 'properties.model');
@@ -91,6 +91,8 @@ export function parseDeploymentBody(body: unknown): DeploymentBody {
       `properties.model is '${model}'; it must have the form azureml://registries/{registry}/models/{model}/versions/{version}.`,
     );
   }
+  const sku = object(root.sku, 'sku');
+  text(sku.name, 'sku.name');
   const filled = fillDeploymentDefaults(properties);
   const settings = object(filled.requestSettings, 'properties.requestSettings');
   const requestTimeoutMs = durationMs(settings.requestTimeout, 'properties.requestSettings.requestTimeout');
@@ -103,7 +105,7 @@ export function parseDeploymentBody(body: unknown): DeploymentBody {
     location: normalizeLocation(text(root.location, 'location')),
     tags: texts(root.tags, 'tags'),
     kind: optionalText(root.kind, 'kind') ?? 'Managed',
-    instances: parseCapacity(object(root.sku, 'sku')),
+    instances: parseCapacity(sku),
     properties: filled,
     instanceType,
     model,
@@ -140,40 +142,63 @@ export function normalizeLocation(location: string): string {
   return location.toLowerCase().replaceAll(' ', '');
 }
 
+/** What a managed deployment has beside what is filled in below; what no version of the service knows is dropped. */
+const KEPT_AS_SENT = [
+  'codeConfiguration',
+  'dataCollector',
+  'description',
+  'environmentId',
+  'instanceType',
+  'model',
+  'modelMountPath',
+  'startupProbe',
+] as const;
+const PROBE_DEFAULTS = {
+  failureThreshold: 30,
+  initialDelay: 'PT10S',
+  period: 'PT10S',
+  successThreshold: 1,
+  timeout: 'PT2S',
+} as const;
+const REQUEST_DEFAULTS = {
+  maxConcurrentRequestsPerInstance: 1,
+  maxQueueWait: 'PT0.5S',
+  requestTimeout: 'PT5S',
+} as const;
+
 /** What the service writes into a deployment that does not say it. */
 function fillDeploymentDefaults(properties: JsonObject): JsonObject {
-  const probe = (given: unknown, path: string) => ({
-    failureThreshold: 30,
-    initialDelay: 'PT10S',
-    period: 'PT10S',
-    successThreshold: 1,
-    timeout: 'PT2S',
-    ...withoutNulls(object(given ?? {}, path)),
-  });
+  const given = withoutNulls(properties);
+  const sent = (name: string) => object(given[name] ?? {}, `properties.${name}`);
   return {
-    appInsightsEnabled: false,
-    environmentVariables: {},
-    egressPublicNetworkAccess: 'Enabled',
-    ...withoutNulls(properties),
+    ...pick(given, KEPT_AS_SENT),
     endpointComputeType: 'Managed',
-    properties: texts(properties.properties, 'properties.properties'),
-    scaleSettings: {
-      scaleType: 'Default',
-      ...withoutNulls(object(properties.scaleSettings ?? {}, 'properties.scaleSettings')),
-    },
-    requestSettings: {
-      maxConcurrentRequestsPerInstance: 1,
-      maxQueueWait: 'PT0.5S',
-      requestTimeout: 'PT5S',
-      ...withoutNulls(object(properties.requestSettings ?? {}, 'properties.requestSettings')),
-    },
-    livenessProbe: probe(properties.livenessProbe, 'properties.livenessProbe'),
-    readinessProbe: probe(properties.readinessProbe, 'properties.readinessProbe'),
+    appInsightsEnabled: given.appInsightsEnabled === true,
+    environmentVariables: texts(given.environmentVariables, 'properties.environmentVariables'),
+    // 2022-02-01-preview, which Microsoft's Python SDK 1.4 speaks, has a flag of the opposite sense instead.
+    egressPublicNetworkAccess:
+      optionalText(given.egressPublicNetworkAccess, 'properties.egressPublicNetworkAccess') ??
+      (given.privateNetworkConnection === true ? 'Disabled' : 'Enabled'),
+    properties: texts(given.properties, 'properties.properties'),
+    scaleSettings: { scaleType: 'Default', ...withoutNulls(sent('scaleSettings')) },
+    requestSettings: fill(REQUEST_DEFAULTS, sent('requestSettings')),
+    livenessProbe: fill(PROBE_DEFAULTS, sent('livenessProbe')),
+    readinessProbe: fill(PROBE_DEFAULTS, sent('readinessProbe')),
   };
 }
 
+/** The defaults, each replaced where the request says otherwise; nothing else of the request. */
+function fill(defaults: JsonObject, sent: JsonObject): JsonObject {
+  return { ...defaults, ...withoutNulls(pick(sent, Object.keys(defaults))) };
+}
+
+function pick(from: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(from, name)).map((name) => [name, from[name]]),
+  );
+}
+
 function parseCapacity(sku: JsonObject): number {
-  text(sku.name, 'sku.name');
   return integerBetween(sku.capacity, 1, MAX_INSTANCES, 'sku.capacity');
 }
 

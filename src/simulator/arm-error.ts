@@ -11,5 +11,5 @@ export class ArmError extends Error {
 }
 
 export const badArgument = (message: string) => new ArmError(400, 'BadArgument', message);
-export const notFound = (message: string) => new ArmError(404, 'ResourceNotFound', message);
+export const notFound = (message: string, code = 'ResourceNotFound') => new ArmError(404, code, message);
 export const conflict = (message: string) => new ArmError(409, 'Conflict', message);

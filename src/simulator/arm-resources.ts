@@ -14,8 +14,12 @@ import {
 } from './arm-bodies.ts';
 import { ArmError, badArgument, conflict, notFound } from './arm-error.ts';
 import type { Account, Books } from './books.ts';
+import { chooseDeploymentFault, type DeploymentFault } from './deployment-fault.ts';
+import type { FaultPlan } from './fault-plan.ts';
+import { type Faults, readFaults } from './faults.ts';
 import { modelFits } from './gpu.ts';
-import { findModel, parseModelId } from './models.ts';
+import { findModel, type Model, parseModelId } from './models.ts';
+import type { Offers } from './offers.ts';
 import {
   cancelOperation,
   isUnderWay,
@@ -24,16 +28,22 @@ import {
   provisioningState,
   startOperation,
 } from './operations.ts';
-import { explainMissingQuota } from './quota.ts';
-import { findSku } from './skus.ts';
+import { explainMissingQuota, type QuotaLimits } from './quota.ts';
+import { findSku, SKUS } from './skus.ts';
 
 /** The service's documented bounds. */
 const MAX_ENDPOINTS_PER_REGION = 100;
 const MAX_DEPLOYMENTS_PER_ENDPOINT = 20;
 /** Operations that can still be asked for; a client polls the last few. */
 const MAX_OPERATIONS = 2000;
+/** A deployment's environment may ask for faults by this variable, beside its names. */
+const FAULTS_VARIABLE = 'SIMULATOR_FAULTS';
 /** An issued token's life. */
 const TOKEN_SECONDS = 3600;
+/** Seconds of the faults that take some, where their name has no number. */
+const SLOW_DELETE_SECONDS = 60;
+const SLOW_DEPLOYMENT_SECONDS = 60;
+const KEYS_CHANGE_SECONDS = 5;
 
 /** The workspace that a path names; every workspace exists. */
 export interface Workspace {
@@ -61,6 +71,10 @@ export interface Deployment {
   /** What serves while the operation is under way; null while there is nothing to serve with. */
   servedBefore: Served | null;
   operation: Operation;
+  /** Sentinels that a rule asked for when it was put, beside those in its names. */
+  asked?: string;
+  /** Last lines of the container's log where a fault wrote some. */
+  log?: readonly string[];
 }
 
 export interface Endpoint extends Workspace {
@@ -74,10 +88,19 @@ export interface Endpoint extends Workspace {
   trafficBefore: Readonly<Record<string, number>>;
   operation: Operation;
   deployments: Deployment[];
+  /** How often each key was made anew; absent until the first time. */
+  keyGenerations?: { readonly primary: number; readonly secondary: number };
+  /** From when on both keys and all tokens are other ones, and from when on none works: faults. */
+  keysRotateAtMs?: number;
+  keysDieAtMs?: number;
 }
 
 export class ArmResources {
   readonly endpoints: Endpoint[];
+  /** Asked by the data plane too, once per scoring call. */
+  readonly faults: FaultPlan;
+  readonly offers: Offers;
+  readonly quota: QuotaLimits;
   readonly #keySalt: string;
   readonly #books: Books;
   readonly #speed: number;
@@ -89,10 +112,16 @@ export class ArmResources {
     operations: readonly Operation[];
     keySalt: string;
     books: Books;
+    faults: FaultPlan;
+    offers: Offers;
+    quota: QuotaLimits;
     speed: number;
     seed: number;
   }) {
     this.endpoints = options.endpoints;
+    this.faults = options.faults;
+    this.offers = options.offers;
+    this.quota = options.quota;
     this.#keySalt = options.keySalt;
     this.#books = options.books;
     this.#speed = options.speed;
@@ -112,15 +141,19 @@ export class ArmResources {
     return this.#operations.get(id);
   }
 
-  list(workspace: Workspace, nowMs: number): readonly Endpoint[] {
+  /** Every endpoint that is there at that time, of all workspaces. */
+  endpointsAt(nowMs: number): readonly Endpoint[] {
     this.#dropDeleted(nowMs);
-    return this.endpoints.filter((endpoint) => isIn(endpoint, workspace));
+    return this.endpoints;
+  }
+
+  list(workspace: Workspace, nowMs: number): readonly Endpoint[] {
+    return this.endpointsAt(nowMs).filter((endpoint) => isIn(endpoint, workspace));
   }
 
   /** The endpoint that a scoring URI names. */
   findByRegion(region: string, name: string, nowMs: number): Endpoint | undefined {
-    this.#dropDeleted(nowMs);
-    return this.endpoints.find(
+    return this.endpointsAt(nowMs).find(
       (endpoint) => endpoint.body.location === region && isSameName(endpoint.name, name),
     );
   }
@@ -143,6 +176,7 @@ export class ArmResources {
     name: string,
     requestBody: unknown,
     nowMs: number,
+    asked = '',
   ): { endpoint: Endpoint; isNew: boolean } {
     const body = parseEndpointBody(requestBody);
     const existing = this.list(workspace, nowMs).find((entry) => isSameName(entry.name, name));
@@ -155,7 +189,7 @@ export class ArmResources {
       }
     }
     if (existing === undefined)
-      return { endpoint: this.#createEndpoint(workspace, name, body, nowMs), isNew: true };
+      return { endpoint: this.#createEndpoint(workspace, name, body, nowMs, asked), isNew: true };
 
     refuseWhileBusy(existing, `Endpoint '${name}'`, nowMs);
     existing.trafficBefore = existing.body.traffic;
@@ -179,13 +213,15 @@ export class ArmResources {
   }
 
   /** Begins the deletion of an endpoint and of all its deployments; a second call joins the first. */
-  deleteEndpoint(workspace: Workspace, name: string, nowMs: number): Operation {
+  deleteEndpoint(workspace: Workspace, name: string, nowMs: number, asked = ''): Operation {
     const endpoint = this.get(workspace, name, nowMs);
     if (isDeleting(endpoint, nowMs)) return endpoint.operation;
     for (const deployment of endpoint.deployments) refuseWhileCreating(deployment, nowMs);
     if (isUnderWay(endpoint.operation, nowMs)) cancelOperation(endpoint.operation, nowMs);
-    endpoint.operation = this.#start('delete', endpointId(endpoint), nowMs);
+    const faults = readFaults(...namesOfEndpoint(endpoint), asked);
+    endpoint.operation = this.#startDelete(endpointId(endpoint), faults, nowMs);
     endpoint.changedAtMs = nowMs;
+    if (endpoint.operation.outcome !== 'Succeeded') return endpoint.operation;
     const account = this.accountOf(endpoint);
     account.deletedAtMs = endpoint.operation.endsAtMs;
     for (const deployment of endpoint.deployments) {
@@ -200,9 +236,12 @@ export class ArmResources {
     name: string,
     requestBody: unknown,
     nowMs: number,
+    asked = '',
   ): { endpoint: Endpoint; deployment: Deployment; isNew: boolean } {
     checkName('deployment', name);
-    const body = parseDeploymentBody(requestBody);
+    const wanted = parseDeploymentBody(requestBody);
+    const faults = readFaults(workspace.workspace, endpointName, name, ...namesOfBody(wanted), asked);
+    const body = applyFaults(wanted, faults);
     const endpoint = this.get(workspace, endpointName, nowMs);
     const endpointState = provisioningState(endpoint.operation, nowMs);
     if (endpointState !== 'Succeeded') {
@@ -217,14 +256,20 @@ export class ArmResources {
         `Endpoint '${endpointName}' has ${MAX_DEPLOYMENTS_PER_ENDPOINT} deployments, the most it can have.`,
       );
     }
+    this.#refuseByCard(workspace, wanted, nowMs);
     this.#refuseWithoutQuota(endpoint, existing, body.instanceType, body.instances, nowMs);
 
     const id = deploymentId(endpoint, name);
+    const fault = this.#chooseFault(endpoint, body, faults);
     const operation = this.#start(
       existing === undefined ? 'create-deployment' : 'update-deployment',
       id,
       nowMs,
-      explainFailure(body),
+      {
+        error: fault ?? explainFailure(body),
+        isStuck: faults.has('deploy-stuck'),
+        seconds: secondsOf(faults, 'deploy-slow', SLOW_DEPLOYMENT_SECONDS),
+      },
     );
     const served = servedBy(body);
     const servedNow = existing && servedAt(existing, nowMs);
@@ -243,8 +288,11 @@ export class ArmResources {
       servedBefore: servedNow ?? null,
       operation,
       changedAtMs: nowMs,
+      asked,
+      log: fault?.log ?? [],
     });
     if (existing === undefined) endpoint.deployments.push(deployment);
+    if (operation.outcome === 'Succeeded') scheduleKeyFaults(endpoint, faults, operation.endsAtMs);
     this.#rent(endpoint, deployment, nowMs);
     return { endpoint, deployment, isNew: existing === undefined };
   }
@@ -277,34 +325,61 @@ export class ArmResources {
     return { endpoint, deployment, operation: scales ? deployment.operation : undefined };
   }
 
-  deleteDeployment(workspace: Workspace, endpointName: string, name: string, nowMs: number): Operation {
+  deleteDeployment(
+    workspace: Workspace,
+    endpointName: string,
+    name: string,
+    nowMs: number,
+    asked = '',
+  ): Operation {
     const endpoint = this.get(workspace, endpointName, nowMs);
     const deployment = this.getDeployment(workspace, endpointName, name, nowMs);
     if (isDeleting(deployment, nowMs)) return deployment.operation;
     if (isDeleting(endpoint, nowMs)) return endpoint.operation;
     refuseWhileCreating(deployment, nowMs);
-    refuseWhileBusy(deployment, `Deployment '${name}'`, nowMs);
+    if (!deployment.operation.isStuck) refuseWhileBusy(deployment, `Deployment '${name}'`, nowMs);
     if (trafficShare(endpoint.body.traffic, name) > 0) {
       throw badArgument(`Deployment '${name}' still gets traffic; set its share to 0 before you delete it.`);
     }
-    deployment.operation = this.#start('delete', deploymentId(endpoint, name), nowMs);
+    const faults = readFaults(...namesOfDeployment(endpoint, deployment), asked);
+    const before = deployment.operation;
+    if (isUnderWay(before, nowMs)) cancelOperation(before, nowMs);
+    deployment.operation = this.#startDelete(deploymentId(endpoint, name), faults, nowMs);
     deployment.servedBefore = null;
+    if (deployment.operation.outcome !== 'Succeeded') return deployment.operation;
     endRental(this.accountOf(endpoint), name, deployment.operation.endsAtMs);
     return deployment.operation;
   }
 
   /** The keys of an endpoint: derived from a secret salt, so that no key stands in the state file. */
-  keysOf(endpoint: Endpoint) {
+  keysOf(endpoint: Endpoint, nowMs: number) {
+    const { primary, secondary } = endpoint.keyGenerations ?? { primary: 0, secondary: 0 };
+    const rotated = rotations(endpoint, nowMs);
     return {
-      primaryKey: this.#derive(endpoint, 'primary'),
-      secondaryKey: this.#derive(endpoint, 'secondary'),
+      primaryKey: this.#derive(endpoint, nameGeneration('primary', primary + rotated)),
+      secondaryKey: this.#derive(endpoint, nameGeneration('secondary', secondary + rotated)),
     };
+  }
+
+  /** Makes one of the keys anew; the old one is worth nothing from now on. */
+  regenerateKey(endpoint: Endpoint, requestBody: unknown, nowMs: number): Operation {
+    const { keyType, keyValue } = (requestBody ?? {}) as { keyType?: unknown; keyValue?: unknown };
+    const which = (['primary', 'secondary'] as const).find((name) => name === String(keyType).toLowerCase());
+    if (which === undefined) throw badArgument('keyType is required; it must be Primary or Secondary.');
+    // Microsoft's Python SDK sends the key that is to go as the value, and its users get a new one all the same.
+    const current = this.keysOf(endpoint, nowMs)[`${which}Key`];
+    if (keyValue !== undefined && keyValue !== null && keyValue !== current) {
+      throw badArgument('keyValue is not simulated: keys are derived here, so that none has to be stored.');
+    }
+    const before = endpoint.keyGenerations ?? { primary: 0, secondary: 0 };
+    endpoint.keyGenerations = { ...before, [which]: before[which] + 1 };
+    return this.#start('regenerate-keys', endpointId(endpoint), nowMs);
   }
 
   issueToken(endpoint: Endpoint, nowMs: number) {
     const expiryTimeUtc = Math.floor(nowMs / 1000) + TOKEN_SECONDS;
     return {
-      accessToken: `${expiryTimeUtc}.${this.#derive(endpoint, `token ${expiryTimeUtc}`)}`,
+      accessToken: `${expiryTimeUtc}.${this.#signToken(endpoint, String(expiryTimeUtc), nowMs)}`,
       expiryTimeUtc,
       refreshAfterTimeUtc: expiryTimeUtc - TOKEN_SECONDS / 2,
       tokenType: 'Bearer',
@@ -313,7 +388,8 @@ export class ArmResources {
 
   /** Whether that bearer may score: a key, an issued token that has not expired, or any Entra token, by the endpoint's mode. */
   admits(endpoint: Endpoint, bearer: string, nowMs: number): boolean {
-    const keys = Object.values(this.keysOf(endpoint));
+    if (endpoint.keysDieAtMs !== undefined && nowMs >= endpoint.keysDieAtMs) return false;
+    const keys = Object.values(this.keysOf(endpoint, nowMs));
     switch (endpoint.body.authMode) {
       case 'Key':
         return keys.includes(bearer);
@@ -321,7 +397,7 @@ export class ArmResources {
         return bearer !== '' && !keys.includes(bearer);
       case 'AMLToken': {
         const [expiry = '', signature] = bearer.split('.');
-        return Number(expiry) * 1000 > nowMs && signature === this.#derive(endpoint, `token ${expiry}`);
+        return Number(expiry) * 1000 > nowMs && signature === this.#signToken(endpoint, expiry, nowMs);
       }
     }
   }
@@ -335,19 +411,29 @@ export class ArmResources {
     return account;
   }
 
-  #createEndpoint(workspace: Workspace, name: string, body: EndpointBody, nowMs: number): Endpoint {
+  #createEndpoint(
+    workspace: Workspace,
+    name: string,
+    body: EndpointBody,
+    nowMs: number,
+    asked: string,
+  ): Endpoint {
     checkName('endpoint', name);
+    const fails = readFaults(workspace.workspace, name, asked).has('endpoint-fail');
     const region = body.location;
     if (this.findByRegion(region, name, nowMs) !== undefined) {
       throw conflict(
         `The endpoint name '${name}' is already taken in region '${region}'; choose another one.`,
       );
     }
-    if (this.endpoints.filter((entry) => entry.body.location === region).length >= MAX_ENDPOINTS_PER_REGION) {
+    const neighbours = this.endpoints.filter(
+      (entry) => entry.body.location === region && isSameName(entry.subscription, workspace.subscription),
+    );
+    if (neighbours.length >= MAX_ENDPOINTS_PER_REGION) {
       throw new ArmError(
         400,
         'OutOfQuota',
-        `Region '${region}' has ${MAX_ENDPOINTS_PER_REGION} endpoints, the most it can have.`,
+        `The subscription has ${MAX_ENDPOINTS_PER_REGION} endpoints in region '${region}', the most it can have.`,
       );
     }
     const endpoint: Endpoint = {
@@ -360,7 +446,14 @@ export class ArmResources {
       changedAtMs: nowMs,
       body,
       trafficBefore: {},
-      operation: this.#start('create-endpoint', endpointId({ ...workspace, name }), nowMs),
+      operation: this.#start('create-endpoint', endpointId({ ...workspace, name }), nowMs, {
+        error: fails
+          ? {
+              code: 'InternalServerError',
+              message: 'The endpoint could not be created; delete it and try again.',
+            }
+          : undefined,
+      }),
       deployments: [],
     };
     this.endpoints.push(endpoint);
@@ -375,19 +468,67 @@ export class ArmResources {
     return endpoint;
   }
 
-  #start(kind: OperationKind, resourceId: string, nowMs: number, error?: Operation['error']): Operation {
+  #start(
+    kind: OperationKind,
+    resourceId: string,
+    nowMs: number,
+    fate: { error?: Operation['error'] | undefined; seconds?: number | undefined; isStuck?: boolean } = {},
+  ): Operation {
+    const { error } = fate;
     const operation = startOperation({
       kind,
       resourceId,
       nowMs,
       speed: this.#speed,
       seed: this.#seed,
-      error,
+      ...fate,
+      error: error && { code: error.code, message: error.message },
     });
     this.#operations.set(operation.id, operation);
     const [oldest] = this.#operations.keys();
     if (this.#operations.size > MAX_OPERATIONS && oldest !== undefined) this.#operations.delete(oldest);
     return operation;
+  }
+
+  /** A deletion, as slow or as vain as its names ask for. */
+  #startDelete(resourceId: string, faults: Faults, nowMs: number): Operation {
+    const fails =
+      faults.has('delete-fail') &&
+      this.faults.strikes('delete-fail', resourceId, faults.get('delete-fail') ?? 1);
+    return this.#start('delete', resourceId, nowMs, {
+      seconds: secondsOf(faults, 'delete-slow', SLOW_DELETE_SECONDS),
+      error: fails
+        ? {
+            code: 'OperationCanceled',
+            message: 'The operation was canceled by another operation that has a higher priority.',
+          }
+        : undefined,
+    });
+  }
+
+  /** The fault by which this deployment fails; a number in its name counts deployments of this model in the region. */
+  #chooseFault(endpoint: Endpoint, body: DeploymentBody, faults: Faults): DeploymentFault | undefined {
+    const key = `${endpoint.subscription}/${endpoint.body.location}/${body.model}`;
+    return chooseDeploymentFault(faults, (word, times) => this.faults.strikes(word, key, times));
+  }
+
+  /** Refuses what the model's catalog card does not allow. */
+  #refuseByCard(workspace: Workspace, { model: modelId, instanceType }: DeploymentBody, nowMs: number): void {
+    const model = findDeployed(modelId);
+    if (model === undefined) return;
+    const { retiredAt, allowedSkus, refusesOtherSkus } = model.card;
+    if (retiredAt !== null && Date.parse(retiredAt) <= nowMs) {
+      throw badArgument(
+        `Model '${model.name}' was retired on ${retiredAt.slice(0, 10)}; it can no longer be deployed.`,
+      );
+    }
+    const isAllowed = allowedSkus === null || allowedSkus.some((sku) => isSameName(sku, instanceType));
+    if (refusesOtherSkus && !isAllowed) {
+      throw badArgument(
+        `Instance type '${instanceType}' is not supported for model '${modelId}'. Supported instance types: ${allowedSkus.join(', ')}.`,
+      );
+    }
+    this.offers.require(workspace.subscription, model);
   }
 
   #refuseWithoutQuota(
@@ -407,6 +548,8 @@ export class ArmResources {
       .flatMap((entry) => entry.deployments)
       .filter((deployment) => deployment !== existing);
     const missing = explainMissingQuota(
+      this.quota,
+      endpoint.body.location,
       alive.map(({ body }) => body),
       { instanceType, instances },
     );
@@ -426,13 +569,19 @@ export class ArmResources {
 
   #dropDeleted(nowMs: number): void {
     const isGone = (entry: { operation: Operation }) =>
-      entry.operation.kind === 'delete' && !isUnderWay(entry.operation, nowMs);
+      entry.operation.kind === 'delete' &&
+      entry.operation.outcome === 'Succeeded' &&
+      !isUnderWay(entry.operation, nowMs);
     for (let at = this.endpoints.length - 1; at >= 0; at -= 1) {
       const endpoint = this.endpoints[at];
       if (endpoint === undefined) continue;
       if (isGone(endpoint)) this.endpoints.splice(at, 1);
       else endpoint.deployments = endpoint.deployments.filter((deployment) => !isGone(deployment));
     }
+  }
+
+  #signToken(endpoint: Endpoint, expiry: string, nowMs: number): string {
+    return this.#derive(endpoint, nameGeneration(`token ${expiry}`, rotations(endpoint, nowMs)));
   }
 
   #derive(endpoint: Endpoint, purpose: string): string {
@@ -451,6 +600,29 @@ export function endpointId(endpoint: Workspace & { readonly name: string }): str
 
 export function deploymentId(endpoint: Workspace & { readonly name: string }, deployment: string): string {
   return `${endpointId(endpoint)}/deployments/${deployment}`;
+}
+
+/** The names whose sentinels count for an endpoint: its workspace's, its own and those of all its deployments. */
+export function namesOfEndpoint(endpoint: Endpoint): string[] {
+  const own = [endpoint.workspace, endpoint.name];
+  return [
+    ...own,
+    ...endpoint.deployments.flatMap(({ name, body, asked }) => [name, ...namesOfBody(body), asked ?? '']),
+  ];
+}
+
+/** The names whose sentinels count for a deployment. */
+export function namesOfDeployment(endpoint: Endpoint, { name, body, asked }: Deployment): string[] {
+  return [endpoint.workspace, endpoint.name, name, ...namesOfBody(body), asked ?? ''];
+}
+
+/** The names that a deployment's body holds: its model's, and what a variable of its environment asks for. */
+export function namesOfBody(body: { model?: unknown; properties?: unknown }): string[] {
+  const { environmentVariables } = (body.properties ?? {}) as { environmentVariables?: unknown };
+  const asked = (environmentVariables as Readonly<Record<string, unknown>> | null | undefined)?.[
+    FAULTS_VARIABLE
+  ];
+  return [body.model, asked].filter((name) => typeof name === 'string');
 }
 
 /** What serves at that time, or null: the new settings after a change has ended, the old ones until then. */
@@ -497,10 +669,47 @@ function servedBy(body: DeploymentBody): Served {
   };
 }
 
+function findDeployed(modelId: string): Model | undefined {
+  const id = parseModelId(modelId);
+  return id && findModel(id);
+}
+
+/** What is really rented where a fault makes it another size or another number of instances than was asked for. */
+function applyFaults(body: DeploymentBody, faults: Faults): DeploymentBody {
+  const asked = findSku(body.instanceType);
+  const other =
+    faults.has('sku-other') && SKUS.find((sku) => sku.quotaFamily === asked?.quotaFamily && sku !== asked);
+  const instanceType = other ? other.name : body.instanceType;
+  const instances = faults.has('instances-other')
+    ? (faults.get('instances-other') ?? body.instances + 1)
+    : body.instances;
+  return { ...body, instanceType, instances, properties: { ...body.properties, instanceType } };
+}
+
+/** How long an operation takes where a fault says so. */
+function secondsOf(faults: Faults, word: string, otherwise: number): number | undefined {
+  return faults.has(word) ? (faults.get(word) ?? otherwise) : undefined;
+}
+
+/** From a deployment's readiness on, keys may change or die, once for the endpoint. */
+function scheduleKeyFaults(endpoint: Endpoint, faults: Faults, readyAtMs: number): void {
+  const at = (word: string) => readyAtMs + (faults.get(word) ?? KEYS_CHANGE_SECONDS) * 1000;
+  if (faults.has('keys-rotate')) endpoint.keysRotateAtMs ??= at('keys-rotate');
+  if (faults.has('keys-die')) endpoint.keysDieAtMs ??= at('keys-die');
+}
+
+function rotations({ keysRotateAtMs }: Endpoint, nowMs: number): number {
+  return keysRotateAtMs !== undefined && nowMs >= keysRotateAtMs ? 1 : 0;
+}
+
+/** The first generation has the bare name, as keys had before there were others. */
+function nameGeneration(name: string, generation: number): string {
+  return generation === 0 ? name : `${name} ${generation}`;
+}
+
 /** Why a deployment that was accepted will fail, or undefined: it is found out while it is being created. */
 function explainFailure(body: DeploymentBody): Operation['error'] {
-  const id = parseModelId(body.model);
-  const model = id && findModel(id);
+  const model = findDeployed(body.model);
   const sku = findSku(body.instanceType);
   if (model === undefined) {
     return { code: 'ResourceNotFound', message: `The model '${body.model}' was not found in its registry.` };
@@ -533,6 +742,6 @@ function refuseWhileDeleting(resource: { readonly operation: Operation }, what: 
 }
 
 function refuseWhileCreating(deployment: Deployment, nowMs: number): void {
-  if (deployment.operation.kind !== 'create-deployment') return;
+  if (deployment.operation.kind !== 'create-deployment' || deployment.operation.isStuck) return;
   refuseWhileBusy(deployment, `Deployment '${deployment.name}'`, nowMs);
 }

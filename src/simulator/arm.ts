@@ -1,6 +1,7 @@
 /** Azure Resource Manager at the wire: which path and verb does what, and how the answers look. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { normalizeLocation } from './arm-bodies.ts';
+import { describeCall } from './arm-call.ts';
 import { ArmError, notFound } from './arm-error.ts';
 import {
   type ArmResources,
@@ -13,12 +14,15 @@ import {
   type Workspace,
   workspaceId,
 } from './arm-resources.ts';
+import { refusalOf } from './call-fault.ts';
+import { guidOf } from './guid.ts';
 import { isUnderWay, type Operation, provisioningState, viewOperation } from './operations.ts';
 import { listVmSizes } from './prices.ts';
 import { listUsages } from './quota.ts';
+import { answerRegistry, discoverRegistry } from './registries.ts';
+import type { Throttle } from './throttle.ts';
+import { regionOf, requireWorkspace, viewWorkspace } from './workspaces.ts';
 
-/** Where every workspace is, unless an endpoint's own body says otherwise. */
-const DEFAULT_REGION = 'eastus2';
 /** Endpoints on a page when the client does not say; small, so that paging is met in ordinary use. */
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
@@ -27,6 +31,10 @@ const OPERATION_TIMEOUT = 'PT1H30M';
 /** Above this speed an operation is shorter than a second, and clients are told to poll at once. */
 const POLL_AT_ONCE_ABOVE_SPEED = 4;
 const PROVIDER = 'microsoft.machinelearningservices';
+/** Discovery of registries, which is not ARM and asks for no api-version. */
+const DISCOVERY = '/registrymanagement/v1.0/registries/';
+/** Before the path of a registry's catalog, where discovery leads to. */
+const CATALOG_PREFIX = /^\/mferp\/managementfrontend(?=\/)/i;
 
 interface ArmRequest {
   readonly method: string;
@@ -35,7 +43,12 @@ interface ArmRequest {
   readonly body: unknown;
 }
 
-interface ArmAnswer {
+/** A request that is let through, with the sentinels that rules ask for beside those in its names. */
+interface JudgedRequest extends ArmRequest {
+  readonly asked: string;
+}
+
+export interface ArmAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -48,24 +61,74 @@ export interface ArmContext {
   /** Where clients reach the scoring routes. */
   readonly scoringUrl: string;
   readonly speed: number;
+  readonly throttle: Throttle;
+  /** Whether the limits of calls are enforced, beyond being told. */
+  readonly isThrottled: boolean;
 }
 
-/** The answer to one ARM request. Refusals are answers too; what throws is a bug. */
-export function answerArm(request: ArmRequest, context: ArmContext, nowMs: number): ArmAnswer {
-  const headers = { 'x-ms-request-id': randomUUID(), 'x-ms-correlation-request-id': randomUUID() };
+/** How a call is lost: the connection is cut at once, or held until the client gives up. */
+export type LostCall = 'cut' | 'held';
+
+/** The answer to one ARM request, or how it is lost. Refusals are answers too; what throws is a bug. */
+export function answerArm(request: ArmRequest, context: ArmContext, nowMs: number): ArmAnswer | LostCall {
+  const requestId = randomUUID();
+  const headers: Record<string, string> = {
+    'x-ms-request-id': requestId,
+    'x-ms-correlation-request-id': requestId,
+    'x-ms-routing-request-id': `EASTUS2:${new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')}:${requestId}`,
+  };
   try {
     checkCaller(request);
-    const answer = routeArm(request, context, nowMs);
+    countCall(request, context, headers, nowMs);
+    const { fault, asked } = context.resources.faults.judge(describeCall(request, context.resources, nowMs));
+    if (fault === 'arm-reset') return 'cut';
+    if (fault === 'arm-timeout') return 'held';
+    const refusal = fault && refusalOf(fault);
+    if (refusal !== undefined) throw refusal;
+    const answer = routeArm({ ...request, asked }, context, nowMs);
+    // Done, and nobody hears of it: the case that tells whether a client's calls may be repeated.
+    if (fault === 'arm-lost') return 'cut';
     return { ...answer, headers: { ...headers, ...answer.headers } };
   } catch (error) {
     if (!(error instanceof ArmError)) throw error;
-    const challenge = error.status === 401 ? { 'www-authenticate': 'Bearer' } : {};
     return {
       status: error.status,
-      headers: { ...headers, ...challenge },
+      // A limit that refused has its own number of seconds in the headers.
+      headers: { ...headersOfRefusal(error, context), ...headers },
       body: { error: { code: error.code, message: error.message } },
     };
   }
+}
+
+/** Counts the call against its subscription's limits, whose rest goes into the headers. */
+function countCall(
+  { method, url }: ArmRequest,
+  { throttle, isThrottled }: ArmContext,
+  headers: Record<string, string>,
+  nowMs: number,
+): void {
+  const [, subscription] = /^\/subscriptions\/([^/]+)/i.exec(url.pathname) ?? [];
+  if (subscription === undefined) return;
+  const { header, waitSeconds } = throttle.take(subscription, method, nowMs);
+  headers[header[0]] = header[1];
+  if (!isThrottled || waitSeconds === 0) return;
+  headers['retry-after'] = String(waitSeconds);
+  throw new ArmError(
+    429,
+    'SubscriptionRequestsThrottled',
+    `Number of requests for subscription '${subscription}' exceeded. Please try again after '${waitSeconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.`,
+  );
+}
+
+function headersOfRefusal(error: ArmError, context: ArmContext): Record<string, string> {
+  if (error.status === 401) {
+    const expired =
+      error.code === 'ExpiredAuthenticationToken'
+        ? ' error="invalid_token", error_description="The access token has expired."'
+        : '';
+    return { 'www-authenticate': `Bearer${expired}` };
+  }
+  return error.status === 429 || error.status === 503 ? retryAfterHeader(context) : {};
 }
 
 function checkCaller({ authorization, url }: ArmRequest): void {
@@ -76,7 +139,7 @@ function checkCaller({ authorization, url }: ArmRequest): void {
       "Authentication failed. The 'Authorization' header is missing.",
     );
   }
-  if (!url.searchParams.get('api-version')) {
+  if (!url.searchParams.get('api-version') && !url.pathname.startsWith(DISCOVERY)) {
     throw new ArmError(
       400,
       'MissingApiVersionParameter',
@@ -86,11 +149,24 @@ function checkCaller({ authorization, url }: ArmRequest): void {
 }
 
 /** Paths are matched without regard to capitals, as ARM does; names keep theirs. */
-function routeArm(request: ArmRequest, context: ArmContext, nowMs: number): ArmAnswer {
-  const parts = request.url.pathname.split('/').filter(Boolean).map(decodeSegment);
+function routeArm(request: JudgedRequest, context: ArmContext, nowMs: number): ArmAnswer {
+  const { pathname } = request.url;
+  if (pathname.startsWith(DISCOVERY)) return routeDiscovery(request, context);
+  const isDataPlane = CATALOG_PREFIX.test(pathname);
+  const parts = pathname.replace(CATALOG_PREFIX, '').split('/').filter(Boolean).map(decodeSegment);
   const at = (index: number) => parts[index] ?? '';
   const is = (index: number, word: string) => isSameName(at(index), word);
 
+  if (is(2, 'resourceGroups') && is(4, 'providers') && is(5, PROVIDER) && is(6, 'registries')) {
+    const rest = parts.slice(8);
+    const path = { subscription: at(1), resourceGroup: at(3), registry: at(7), rest, isDataPlane };
+    return onlyGet(request, () => {
+      const body = answerRegistry(request.url, path, context.armUrl);
+      if (body === undefined) throw unknownRoute(request);
+      return ok(body);
+    });
+  }
+  if (isDataPlane) throw unknownRoute(request);
   if (is(0, 'subscriptions') && is(2, 'providers') && is(3, PROVIDER) && is(4, 'locations')) {
     return routeLocation(
       request,
@@ -108,7 +184,11 @@ function routeArm(request: ArmRequest, context: ArmContext, nowMs: number): ArmA
   ) {
     const workspace = { subscription: at(1), resourceGroup: at(3), workspace: at(7) };
     if (workspace.workspace === '') throw unknownRoute(request);
-    if (parts.length === 8) return onlyGet(request, () => ok(viewWorkspace(workspace)));
+    requireWorkspace(workspace);
+    if (parts.length === 8)
+      return onlyGet(request, () => ok(viewWorkspace(workspaceId(workspace), workspace)));
+    if (is(8, 'marketplaceSubscriptions') && parts.length <= 10)
+      return routeOffer(request, context, workspace, at(9), nowMs);
     if (is(8, 'onlineEndpoints')) {
       if (parts.length === 9)
         return onlyGet(request, () => ok(listEndpoints(request.url, context, workspace, nowMs)));
@@ -126,6 +206,12 @@ function routeArm(request: ArmRequest, context: ArmContext, nowMs: number): ArmA
   throw unknownRoute(request);
 }
 
+function routeDiscovery(request: ArmRequest, context: ArmContext): ArmAnswer {
+  const [, name] = /^([^/]+)\/discovery$/.exec(request.url.pathname.slice(DISCOVERY.length)) ?? [];
+  if (name === undefined) throw unknownRoute(request);
+  return onlyGet(request, () => ok(discoverRegistry(decodeSegment(name), context.armUrl)));
+}
+
 function routeLocation(
   request: ArmRequest,
   context: ArmContext,
@@ -137,7 +223,14 @@ function routeLocation(
   switch (collection.toLowerCase()) {
     case 'usages':
       return onlyGet(request, () =>
-        ok(listUsages(subscription, location, rentedIn(context, subscription, location))),
+        ok(
+          listUsages(
+            context.resources.quota,
+            subscription,
+            location,
+            rentedIn(context, subscription, location, nowMs),
+          ),
+        ),
       );
     case 'vmsizes':
       return onlyGet(request, () => ok(listVmSizes(location)));
@@ -149,15 +242,38 @@ function routeLocation(
       });
     case 'mfeoperationresults':
       return onlyGet(request, () =>
-        answerOperationResult(request.url, context, findOperation(context, id), nowMs),
+        answerOperationResult(request.url, context, location, findOperation(context, id), nowMs),
       );
     default:
       throw unknownRoute(request);
   }
 }
 
+/** Offers of the marketplace, accepted one by one; not by any client of ours. */
+function routeOffer(
+  request: JudgedRequest,
+  context: ArmContext,
+  workspace: Workspace,
+  name: string,
+  nowMs: number,
+): ArmAnswer {
+  const { offers } = context.resources;
+  if (name === '') return onlyGet(request, () => ok({ value: offers.list(workspace) }));
+  switch (request.method) {
+    case 'GET':
+      return ok(offers.get(workspace, name));
+    case 'PUT':
+      return ok(offers.put(workspace, name, request.body, nowMs));
+    case 'DELETE':
+      offers.delete(workspace, name);
+      return ok(undefined);
+    default:
+      throw unknownRoute(request);
+  }
+}
+
 function routeEndpoint(
-  request: ArmRequest,
+  request: JudgedRequest,
   context: ArmContext,
   workspace: Workspace,
   name: string,
@@ -165,13 +281,21 @@ function routeEndpoint(
   nowMs: number,
 ): ArmAnswer {
   const { resources } = context;
-  const { method, body } = request;
+  const { method, body, asked } = request;
   if (action !== '') {
     if (method !== 'POST') throw unknownRoute(request);
     const endpoint = resources.get(workspace, name, nowMs);
     if (isSameName(action, 'listKeys')) {
       requireMode(endpoint, 'Key');
-      return ok(resources.keysOf(endpoint));
+      return ok(resources.keysOf(endpoint, nowMs));
+    }
+    if (isSameName(action, 'regenerateKeys')) {
+      requireMode(endpoint, 'Key');
+      const operation = resources.regenerateKey(endpoint, body, nowMs);
+      return {
+        status: 202,
+        headers: locationHeaders(request.url, context, endpoint.body.location, operation),
+      };
     }
     if (isSameName(action, 'token')) {
       requireMode(endpoint, 'AMLToken');
@@ -183,7 +307,7 @@ function routeEndpoint(
     case 'GET':
       return ok(viewEndpoint(request.url, context, resources.get(workspace, name, nowMs), nowMs));
     case 'PUT': {
-      const { endpoint, isNew } = resources.putEndpoint(workspace, name, body, nowMs);
+      const { endpoint, isNew } = resources.putEndpoint(workspace, name, body, nowMs, asked);
       return answerPut(request.url, context, isNew, endpoint.operation, endpoint.body.location, () =>
         viewEndpoint(request.url, context, endpoint, nowMs),
       );
@@ -193,14 +317,16 @@ function routeEndpoint(
         viewEndpoint(request.url, context, resources.patchEndpoint(workspace, name, body, nowMs), nowMs),
       );
     case 'DELETE':
-      return answerDelete(request.url, context, () => resources.deleteEndpoint(workspace, name, nowMs));
+      return answerDelete(request.url, context, workspace, () =>
+        resources.deleteEndpoint(workspace, name, nowMs, asked),
+      );
     default:
       throw unknownRoute(request);
   }
 }
 
 function routeDeployment(
-  request: ArmRequest,
+  request: JudgedRequest,
   context: ArmContext,
   workspace: Workspace,
   endpointName: string,
@@ -209,7 +335,7 @@ function routeDeployment(
   nowMs: number,
 ): ArmAnswer {
   const { resources } = context;
-  const { method, body, url } = request;
+  const { method, body, url, asked } = request;
   if (action !== '') {
     const endpoint = resources.get(workspace, endpointName, nowMs);
     const deployment = resources.getDeployment(workspace, endpointName, name, nowMs);
@@ -231,6 +357,7 @@ function routeDeployment(
         name,
         body,
         nowMs,
+        asked,
       );
       return answerPut(url, context, isNew, deployment.operation, endpoint.body.location, () =>
         viewDeployment(url, context, endpoint, deployment, nowMs),
@@ -241,11 +368,11 @@ function routeDeployment(
       const view = viewDeployment(url, context, patched.endpoint, patched.deployment, nowMs);
       if (patched.operation === undefined) return ok(view);
       const region = patched.endpoint.body.location;
-      return { status: 202, headers: locationHeaders(url, context, region, patched.operation), body: view };
+      return { status: 202, headers: locationHeaders(url, context, region, patched.operation) };
     }
     case 'DELETE':
-      return answerDelete(url, context, () =>
-        resources.deleteDeployment(workspace, endpointName, name, nowMs),
+      return answerDelete(url, context, workspace, () =>
+        resources.deleteDeployment(workspace, endpointName, name, nowMs, asked),
       );
     default:
       throw unknownRoute(request);
@@ -271,25 +398,35 @@ function answerPut(
 }
 
 /** 202 for a deletion under way, and 204 where there is nothing to delete. */
-function answerDelete(url: URL, context: ArmContext, start: () => Operation): ArmAnswer {
+function answerDelete(
+  url: URL,
+  context: ArmContext,
+  { workspace }: Workspace,
+  start: () => Operation,
+): ArmAnswer {
   try {
-    return { status: 202, headers: locationHeaders(url, context, DEFAULT_REGION, start()) };
+    return { status: 202, headers: locationHeaders(url, context, regionOf(workspace), start()) };
   } catch (error) {
     if (error instanceof ArmError && error.status === 404) return { status: 204, headers: {} };
     throw error;
   }
 }
 
-/** What the address of a `Location` header answers: 202 until the end, then the resource, or 204 for a deletion. */
+/**
+ * What the address of a `Location` header answers: 202 until the end, then the resource, or 204 for a deletion, or why
+ * it failed.
+ */
 function answerOperationResult(
   url: URL,
   context: ArmContext,
+  location: string,
   operation: Operation,
   nowMs: number,
 ): ArmAnswer {
   if (isUnderWay(operation, nowMs)) {
-    return { status: 202, headers: locationHeaders(url, context, DEFAULT_REGION, operation) };
+    return { status: 202, headers: locationHeaders(url, context, location, operation) };
   }
+  if (operation.error !== undefined) throw new ArmError(409, operation.error.code, operation.error.message);
   if (operation.kind === 'delete') return { status: 204, headers: {} };
   for (const endpoint of context.resources.endpoints) {
     if (operation.resourceId === endpointId(endpoint)) return ok(viewEndpoint(url, context, endpoint, nowMs));
@@ -389,40 +526,13 @@ function parseOrder(orderBy: string | null): ['createdAtMs' | 'changedAtMs', boo
   ];
 }
 
-function rentedIn(context: ArmContext, subscription: string, location: string) {
-  return context.resources.endpoints
+function rentedIn(context: ArmContext, subscription: string, location: string, nowMs: number) {
+  return context.resources
+    .endpointsAt(nowMs)
     .filter(
       (endpoint) => isSameName(endpoint.subscription, subscription) && endpoint.body.location === location,
     )
     .flatMap((endpoint) => endpoint.deployments.map(({ body }) => body));
-}
-
-function viewWorkspace(workspace: Workspace) {
-  const id = workspaceId(workspace);
-  const sibling = (type: string, name: string) =>
-    `/subscriptions/${workspace.subscription}/resourceGroups/${workspace.resourceGroup}/providers/${type}/${name}`;
-  return {
-    id,
-    name: workspace.workspace,
-    type: 'Microsoft.MachineLearningServices/workspaces',
-    location: DEFAULT_REGION,
-    kind: 'Default',
-    tags: {},
-    identity: systemAssigned(id),
-    sku: { name: 'Basic', tier: 'Basic' },
-    properties: {
-      friendlyName: workspace.workspace,
-      description: '',
-      workspaceId: guidOf(id),
-      tenantId: guidOf('tenant'),
-      storageAccount: sibling('Microsoft.Storage/storageAccounts', 'simulated'),
-      keyVault: sibling('Microsoft.KeyVault/vaults', 'simulated'),
-      applicationInsights: sibling('Microsoft.Insights/components', 'simulated'),
-      provisioningState: 'Succeeded',
-      publicNetworkAccess: 'Enabled',
-      hbiWorkspace: false,
-    },
-  };
 }
 
 function viewEndpoint(url: URL, context: ArmContext, endpoint: Endpoint, nowMs: number) {
@@ -510,31 +620,29 @@ function viewIdentity(identity: Readonly<Record<string, unknown>>, id: string) {
   };
 }
 
-function systemAssigned(id: string) {
-  return viewIdentity({ type: 'SystemAssigned' }, id);
-}
-
-/** Some lines as a serving container writes them; what went wrong stands in the last one. */
+/** Some lines as a container writes them; what went wrong stands at the end, where a tail of the log has it. */
 function containerLog(
   endpoint: Endpoint,
   deployment: Deployment,
   requestBody: unknown,
   nowMs: number,
 ): string {
-  const { operation, body } = deployment;
+  const { operation, body, log = [] } = deployment;
+  const { tail, containerType } = (requestBody ?? {}) as { tail?: unknown; containerType?: unknown };
   const stamp = (ms: number) => new Date(ms).toISOString();
   const lines = [
     `${stamp(operation.startedAtMs)} Instance status: SystemSetup: InProgress`,
     `${stamp(operation.startedAtMs)} Downloading ${body.model} for ${endpoint.name}/${deployment.name} on ${body.instanceType}`,
   ];
-  if (!isUnderWay(operation, nowMs)) {
+  if (!isUnderWay(operation, nowMs) && !isSameName(String(containerType), 'StorageInitializer')) {
+    const { error } = operation;
     lines.push(
-      operation.error === undefined
+      ...log.map((line) => `${stamp(operation.endsAtMs)} ${line}`),
+      error === undefined
         ? `${stamp(operation.endsAtMs)} INFO: Uvicorn running on http://0.0.0.0:5001 (simulated)`
-        : `${stamp(operation.endsAtMs)} ERROR: ${operation.error.code}: ${operation.error.message}`,
+        : `${stamp(operation.endsAtMs)} ERROR: ${error.code}: ${error.message}`,
     );
   }
-  const tail = (requestBody as { tail?: unknown } | null | undefined)?.tail;
   const kept = typeof tail === 'number' && tail > 0 ? lines.slice(-tail) : lines;
   return `${kept.join('\n')}\n`;
 }
@@ -575,12 +683,4 @@ function decodeSegment(segment: string): string {
 
 function positiveInteger(text: string | null): number | undefined {
   return text !== null && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
-}
-
-/** A GUID that always belongs to this text. */
-function guidOf(text: string): string {
-  const hex = createHash('sha256').update(text.toLowerCase()).digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
-    '-',
-  );
 }

@@ -12,6 +12,12 @@ import type { InstanceTimes } from './gpu.ts';
 export interface Sequence {
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** Tokens of the prompt whose work is not to be done: a prefix cache holds them. */
+  readonly cachedTokens?: number;
+  /** Work in place of reading the prompt, in milliseconds, where it generates no text. */
+  readonly workMs?: number;
+  /** Multiplies the time of this request's own work; alone on an instance, all of its time. */
+  readonly slowness?: number;
   /** When it reaches the engine; it waits there for memory and its turn. */
   readonly arrivesAtMs: number;
   /** Called for each token, in order, with the time the schedule has for it. */
@@ -83,12 +89,27 @@ export class Batch {
     }
     if (first !== undefined && first.sequence.arrivesAtMs <= this.#clockMs && this.#hasRoomFor(first)) {
       this.#waiting.shift();
-      const prefillMs = this.#times.prefillMs(first.sequence.promptTokens);
-      return { kind: 'prefill', entry: first, endsAtMs: this.#clockMs + prefillMs };
+      const endsAtMs = this.#clockMs + this.#prefillMs(first.sequence);
+      return { kind: 'prefill', entry: first, endsAtMs };
     }
-    const contextTokens = this.#running.reduce((sum, entry) => sum + meanContextTokens(entry.sequence), 0);
+    return { kind: 'step', endsAtMs: this.#clockMs + this.#stepMs() };
+  }
+
+  #prefillMs(sequence: Sequence): number {
+    const { promptTokens, cachedTokens = 0, workMs, slowness = 1 } = sequence;
+    const ms = workMs ?? this.#times.prefillMs(promptTokens - cachedTokens);
+    return ms * slowness * this.#times.slownessAt(this.#clockMs);
+  }
+
+  #stepMs(): number {
+    let contextTokens = 0;
+    let slowness = 0;
+    for (const { sequence } of this.#running) {
+      contextTokens += meanContextTokens(sequence);
+      slowness += sequence.slowness ?? 1;
+    }
     const stepMs = this.#times.stepMs(this.#running.length, contextTokens);
-    return { kind: 'step', endsAtMs: this.#clockMs + stepMs };
+    return stepMs * (slowness / this.#running.length) * this.#times.slownessAt(this.#clockMs);
   }
 
   #finish(work: Work): void {

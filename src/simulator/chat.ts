@@ -1,9 +1,15 @@
 /** The payloads of a scoring call: what a chat or text request asks for, and the answers in each route's form. */
 import { countChatTokens, countTokens } from './tokens.ts';
 
+/** Tokens that an image takes of the prompt. A guess: vision models take some hundreds to some thousands. */
+const TOKENS_PER_IMAGE = 1000;
+
+/** How `/score` is asked and answers: messages, a list of texts, such a list at snowflake-arctic, or Triton's tensors. */
+export type PromptForm = 'chat' | 'text' | 'numbered-text' | 'triton';
+
 /** What a request asks of the model, whichever route it came by. */
 export interface Prompt {
-  readonly form: 'chat' | 'text';
+  readonly form: PromptForm;
   readonly promptTokens: number;
   /** All texts together, from which the answer's words and natural length are drawn. */
   readonly text: string;
@@ -12,43 +18,50 @@ export interface Prompt {
   readonly ignoreEos: boolean;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** The older image's `return_full_text`: the answer begins with the prompt. */
+  readonly returnFullText: boolean;
 }
 
 /** Why the container would refuse, with the status it would give; the front door turns it into a 424. */
 export class PayloadError extends Error {
-  readonly status: 400 | 404 | 405 | 422;
+  readonly status: number;
 
-  constructor(status: 400 | 404 | 405 | 422, message: string) {
+  constructor(status: number, message: string) {
     super(message);
     this.status = status;
   }
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** What a model reads: chats, with or without images, or texts alone. */
+export type Reads = 'chat' | 'chat with images' | 'text';
 
 /** Parses the body of `/score`: a chat under `input_data.input_string`, or texts there or in `input_data` itself. */
-export function parseScoreBody(bytes: Buffer): Prompt {
-  const body = parseJson(bytes);
+export function parseScoreBody(body: JsonObject, reads: Reads): Prompt {
   const input = body.input_data;
-  if (Array.isArray(input)) return parseTexts(input, body.params);
+  if (Array.isArray(input)) return parseTexts('text', input, body.params);
   if (!isObject(input)) throw new PayloadError(422, 'input_data is required: an object or a list of texts.');
   const strings = input.input_string;
   const parameters = input.parameters ?? body.parameters;
   if (!Array.isArray(strings) || strings.length === 0) {
     throw new PayloadError(422, 'input_data.input_string is required: a list of messages or of texts.');
   }
-  return strings.every((entry) => typeof entry === 'string')
-    ? parseTexts(strings, parameters)
-    : buildPrompt('chat', parseMessages(strings, 'input_data.input_string'), parameters);
+  if (strings.every((entry) => typeof entry === 'string')) {
+    return parseTexts(reads === 'text' ? 'numbered-text' : 'text', strings, parameters);
+  }
+  if (reads === 'text') {
+    throw new PayloadError(400, 'The model generates from texts: input_data must be a list of one text.');
+  }
+  return buildPrompt('chat', parseMessages(strings, 'input_data.input_string', reads), parameters);
 }
 
-/** Parses the body of `/v1/chat/completions`. */
-export function parseChatBody(bytes: Buffer): Prompt {
-  const body = parseJson(bytes);
+/** Parses the body of `/v1/chat/completions` and `/chat/completions`. */
+export function parseChatBody(body: JsonObject, reads: Reads): Prompt {
   if (!Array.isArray(body.messages) || body.messages.length === 0) {
     throw new PayloadError(422, 'messages is required: a list of at least one message.');
   }
-  const prompt = buildPrompt('chat', parseMessages(body.messages, 'messages'), body);
+  const prompt = buildPrompt('chat', parseMessages(body.messages, 'messages', reads), body);
   const options = body.stream_options;
   return {
     ...prompt,
@@ -57,21 +70,47 @@ export function parseChatBody(bytes: Buffer): Prompt {
   };
 }
 
+/** Parses the request of Triton's KServe v2 route: `text_input`, and `max_tokens` beside it. */
+export function parseTritonBody(body: JsonObject): Prompt {
+  const inputs = Array.isArray(body.inputs) ? body.inputs.filter(isObject) : [];
+  const first = (name: string) => {
+    let value = inputs.find((input) => input.name === name)?.data;
+    while (Array.isArray(value)) [value] = value;
+    return value;
+  };
+  const text = first('text_input');
+  if (typeof text !== 'string') {
+    throw new PayloadError(400, "inference request for model 'ensemble' must have the input 'text_input'.");
+  }
+  const maxTokens = first('max_tokens');
+  return buildPrompt('triton', { texts: [text], images: 0 }, { max_tokens: maxTokens, ignore_eos: true });
+}
+
 export interface Completion {
   readonly id: string;
   readonly model: string;
   readonly createdSeconds: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
-  readonly finishReason: 'stop' | 'length';
+  /** Told in the usage where a prefix cache is on. */
+  readonly cachedTokens: number | undefined;
+  readonly finishReason: 'stop' | 'length' | 'error';
 }
 
-/** The answer of `/score`, in the form of the serving image that reports usage. */
-export function scoreAnswer(completion: Completion, prompt: Prompt, text: string) {
+/** The answer of `/score` and of Triton's route; `outputOnly` is the older image, which reports no usage. */
+export function scoreAnswer(completion: Completion, form: PromptForm, text: string, outputOnly: boolean) {
   const { id, model, finishReason } = completion;
+  if (form === 'numbered-text') return [{ 0: text }];
+  if (form === 'triton') {
+    const output = { name: 'text_output', datatype: 'BYTES', shape: [1, 1], data: [text] };
+    return { model_name: 'ensemble', model_version: '1', outputs: [output] };
+  }
+  const output = form === 'text' ? [text] : text;
+  if (outputOnly) return { output };
   const rest = { finish_reason: finishReason, usage: usage(completion), model, id };
-  if (prompt.form === 'text') return { output: [text], ...rest };
-  return { output: text, message: { role: 'assistant', content: text }, ...rest };
+  return form === 'text'
+    ? { output, ...rest }
+    : { output, message: { role: 'assistant', content: text }, ...rest };
 }
 
 export function chatAnswer(completion: Completion, text: string) {
@@ -93,57 +132,88 @@ export function chatAnswer(completion: Completion, text: string) {
 }
 
 /** The events of a streamed answer, each with its blank line; a chunk's fixed parts are built once. */
-export function chatEvents(completion: Completion) {
+export function chatEvents(completion: Completion, newline: string) {
+  const end = newline + newline;
   const head = `data: {"id":${JSON.stringify(completion.id)},"object":"chat.completion.chunk","created":${completion.createdSeconds},"model":${JSON.stringify(completion.model)},"choices":`;
-  const choice = (delta: string, finishReason: string) =>
-    `${head}[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${finishReason}}]}\n\n`;
+  const choice = (delta: string, finishReason: string, error = '') =>
+    `${head}[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${finishReason}}]${error}}${end}`;
   return {
     role: () => choice('{"role":"assistant","content":""}', 'null'),
     token: (text: string) => choice(`{"content":${JSON.stringify(text)}}`, 'null'),
-    finish: () => choice('{}', JSON.stringify(completion.finishReason)),
-    usage: () => `${head}[],"usage":${JSON.stringify(usage(completion))}}\n\n`,
-    done: () => 'data: [DONE]\n\n',
+    finish: (error?: string) =>
+      choice(
+        '{}',
+        JSON.stringify(completion.finishReason),
+        error === undefined ? '' : `,"error":${JSON.stringify(error)}`,
+      ),
+    /** An event that is no chunk of the answer. */
+    data: (value: unknown) => `data: ${JSON.stringify(value)}${end}`,
+    named: (name: string, text: string) => `event: ${name}${newline}data: ${text}${end}`,
+    usage: () => `${head}[],"usage":${JSON.stringify(usage(completion))}}${end}`,
+    done: () => `data: [DONE]${end}`,
   };
 }
 
-function usage({ promptTokens, outputTokens }: Completion) {
+function usage({ promptTokens, outputTokens, cachedTokens }: Completion) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: outputTokens,
     total_tokens: promptTokens + outputTokens,
+    ...(cachedTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedTokens } }),
   };
 }
 
-function parseTexts(texts: readonly unknown[], parameters: unknown): Prompt {
+function parseTexts(form: PromptForm, texts: readonly unknown[], parameters: unknown): Prompt {
   const [text] = texts;
   if (texts.length !== 1 || typeof text !== 'string') {
     throw new PayloadError(400, 'This simulator answers one text at a time: the list must hold exactly one.');
   }
-  return buildPrompt('text', [text], parameters);
+  return buildPrompt(form, { texts: [text], images: 0 }, parameters);
 }
 
-/** The texts of the messages. Parts that are not text are refused, as by a model that takes no images. */
-function parseMessages(messages: readonly unknown[], path: string): string[] {
-  return messages.map((message, index) => {
+interface Contents {
+  readonly texts: readonly string[];
+  readonly images: number;
+}
+
+/** What the messages hold. Images are refused by a model that takes none; nothing is fetched from their addresses. */
+function parseMessages(messages: readonly unknown[], path: string, reads: Reads): Contents {
+  let images = 0;
+  const texts = messages.map((message, index) => {
     if (!isObject(message) || typeof message.role !== 'string') {
       throw new PayloadError(422, `${path}[${index}].role is required.`);
     }
     const { content } = message;
     if (typeof content === 'string') return content;
     if (!Array.isArray(content)) throw new PayloadError(422, `${path}[${index}].content is required.`);
-    return content
-      .map((part: unknown) => {
-        if (isObject(part) && part.type === 'text' && typeof part.text === 'string') return part.text;
-        throw new PayloadError(
-          400,
-          'At most 0 image(s) may be provided in one request: the model reads text only.',
-        );
-      })
-      .join('\n');
+    const parts: string[] = [];
+    for (const part of content as readonly unknown[]) {
+      if (isObject(part) && part.type === 'text' && typeof part.text === 'string') parts.push(part.text);
+      else if (reads === 'chat with images' && isImage(part)) images += 1;
+      else throw new PayloadError(400, describePart(part, reads, `${path}[${index}].content`));
+    }
+    return parts.join('\n');
   });
+  return { texts, images };
 }
 
-function buildPrompt(form: 'chat' | 'text', texts: readonly string[], given: unknown): Prompt {
+function isImage(part: unknown): boolean {
+  if (!isObject(part) || part.type !== 'image_url' || !isObject(part.image_url)) return false;
+  const { url } = part.image_url;
+  return typeof url === 'string' && /^(https?:\/\/|data:image\/)/.test(url);
+}
+
+function describePart(part: unknown, reads: Reads, path: string): string {
+  const isAnImage = isObject(part) && part.type === 'image_url';
+  if (isAnImage && reads === 'chat') {
+    return 'At most 0 image(s) may be provided in one request: the model reads text only.';
+  }
+  return isAnImage
+    ? `${path}: image_url.url must be an http address or a data URL of an image.`
+    : `${path}: a part must have type 'text' with a text${reads === 'chat' ? '' : ", or 'image_url'"}.`;
+}
+
+function buildPrompt(form: PromptForm, { texts, images }: Contents, given: unknown): Prompt {
   const parameters = isObject(given) ? given : {};
   // `max_tokens` is the serving engine's word, `max_new_tokens` the older image's; a client may send both.
   const maxTokens =
@@ -158,15 +228,17 @@ function buildPrompt(form: 'chat' | 'text', texts: readonly string[], given: unk
   if ((wholeNumber(parameters, 'n') ?? 1) !== 1) {
     throw new PayloadError(400, 'n must be 1: this simulator gives one answer to a request.');
   }
+  const textTokens = form === 'chat' ? countChatTokens(texts) : countTokens(texts.join('\n'));
   return {
     form,
-    promptTokens: form === 'chat' ? countChatTokens(texts) : countTokens(texts.join('\n')),
+    promptTokens: textTokens + images * TOKENS_PER_IMAGE,
     text: texts.join('\n'),
     maxTokens,
     minTokens,
     ignoreEos: parameters.ignore_eos === true,
     stream: false,
     includeUsage: false,
+    returnFullText: form === 'text' && parameters.return_full_text === true,
   };
 }
 
@@ -177,7 +249,8 @@ function wholeNumber(parameters: JsonObject, name: string): number | undefined {
   throw new PayloadError(400, `${name} must be a whole number.`);
 }
 
-function parseJson(bytes: Buffer): JsonObject {
+/** The body as a JSON object. */
+export function parseJson(bytes: Buffer): JsonObject {
   let body: unknown;
   try {
     body = JSON.parse(bytes.toString('utf8'));
@@ -188,6 +261,6 @@ function parseJson(bytes: Buffer): JsonObject {
   return body;
 }
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -14,7 +14,10 @@ const MOST_FAULTS = 10;
 export function readFaults(...names: readonly (string | null | undefined)[]): Faults {
   const faults = new Map<string, number | null>();
   for (const name of names) {
-    for (const part of (name ?? '').toLowerCase().split('fault-').slice(1, MOST_FAULTS + 1)) {
+    for (const part of (name ?? '')
+      .toLowerCase()
+      .split('fault-')
+      .slice(1, MOST_FAULTS + 1)) {
       const found = /^([a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(\d{1,4}))?/.exec(part.replace(/-$/, ''));
       if (found?.[1] !== undefined) faults.set(found[1], found[2] === undefined ? null : Number(found[2]));
     }

@@ -18,6 +18,9 @@ const SEQUENCE_MS = 0.03;
 const MEMORY_SHARE = 0.9;
 /** Sequences that decode together (vLLM's default `max_num_seqs`). */
 const MAX_SEQUENCES = 256;
+const HOUR_MS = 3_600_000;
+/** Of one A100, by which other work than reading and writing text is scaled. */
+const A100_TERAFLOPS = 312;
 
 /** The times of one instance, in milliseconds, and how much it can hold. */
 export interface InstanceTimes {
@@ -27,6 +30,8 @@ export interface InstanceTimes {
   prefillMs(promptTokens: number): number;
   /** One step in which `sequences` streams emit one token each, with `contextTokens` in their KV caches together. */
   stepMs(sequences: number, contextTokens: number): number;
+  /** By how much the machine is slower at that time than at first, as a factor; 1 where it does not drift. */
+  slownessAt(atMs: number): number;
   readonly maxSequences: number;
   /** Tokens that prompts and answers of the running sequences may have together. */
   readonly kvCapacityTokens: number;
@@ -58,9 +63,24 @@ export function instanceTimes(sku: Sku, model: Model, factor: number, fixedFacto
       const readMs = (weightBytes + model.kvBytesPerToken * contextTokens) / bytesPerMs;
       return (overheadMs + Math.max(readMs, arithmeticMs(sequences)) + SEQUENCE_MS * sequences) / factor;
     },
+    slownessAt: () => 1,
     maxSequences: MAX_SEQUENCES,
     kvCapacityTokens: kvCapacityTokens(sku, model),
   };
+}
+
+/** The same times, but from `startedAtMs` on longer by so many percent of themselves each hour. */
+export function driftingTimes(
+  times: InstanceTimes,
+  percentPerHour: number,
+  startedAtMs: number,
+): InstanceTimes {
+  return { ...times, slownessAt: (atMs) => 1 + (percentPerHour / 100) * ((atMs - startedAtMs) / HOUR_MS) };
+}
+
+/** Milliseconds on this SKU of work that takes so many on one A100 and does not spread over GPUs. */
+export function workMs(sku: Sku, a100Ms: number, factor: number): number {
+  return (a100Ms * A100_TERAFLOPS) / (sku.accelerator.teraflops * Math.min(1, sku.gpus)) / factor;
 }
 
 function kvCapacityTokens(sku: Sku, model: Model): number {

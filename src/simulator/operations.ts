@@ -11,6 +11,7 @@ export type OperationKind =
   | 'create-deployment'
   | 'update-deployment'
   | 'scale-deployment'
+  | 'regenerate-keys'
   | 'delete';
 
 export interface Operation {
@@ -22,6 +23,8 @@ export interface Operation {
   endsAtMs: number;
   outcome: 'Succeeded' | 'Failed' | 'Canceled';
   error?: { readonly code: string; readonly message: string };
+  /** Hangs until its time is up; a deletion of what it works on is taken all the same. */
+  readonly isStuck?: boolean;
 }
 
 /** Seconds at speed 1, from and to. Endpoint and deployment together take 5 to 13 s; on Azure, minutes. */
@@ -31,10 +34,16 @@ const DURATION_SECONDS: Readonly<Record<OperationKind, readonly [number, number]
   'create-deployment': [4, 10],
   'update-deployment': [2, 5],
   'scale-deployment': [2, 5],
+  'regenerate-keys': [0.3, 0.7],
   delete: [1, 3],
 };
+/** A stuck operation ends in failure then, as the service says by `x-ms-async-operation-timeout`. */
+const STUCK_SECONDS = 90 * 60;
 
-/** An operation that starts now and ends, with that outcome, after a time drawn for this resource. */
+/**
+ * An operation that starts now and ends, with that outcome, after a time drawn for this resource; or after those
+ * seconds of the wall's clock, which no speed divides; or, where it is stuck, at its limit.
+ */
 export function startOperation(input: {
   kind: OperationKind;
   resourceId: string;
@@ -42,10 +51,16 @@ export function startOperation(input: {
   speed: number;
   seed: number;
   error?: { readonly code: string; readonly message: string } | undefined;
+  seconds?: number | undefined;
+  isStuck?: boolean;
 }): Operation {
-  const { kind, resourceId, nowMs, speed, seed, error } = input;
+  const { kind, resourceId, nowMs, speed, seed, isStuck = false } = input;
   const [from, to] = DURATION_SECONDS[kind];
-  const seconds = drawBetween(from, to, seed, 'duration', kind, resourceId.toLowerCase()) / speed;
+  const drawn = drawBetween(from, to, seed, 'duration', kind, resourceId.toLowerCase()) / speed;
+  const seconds = isStuck ? STUCK_SECONDS : (input.seconds ?? drawn);
+  const error = isStuck
+    ? { code: 'OperationTimeout', message: 'The operation did not end within its time limit.' }
+    : input.error;
   return {
     id: `${kind.includes('deployment') ? 'od' : 'oe'}:${randomUUID()}`,
     kind,
@@ -54,6 +69,7 @@ export function startOperation(input: {
     endsAtMs: nowMs + seconds * 1000,
     outcome: error === undefined ? 'Succeeded' : 'Failed',
     ...(error && { error }),
+    ...(isStuck && { isStuck }),
   };
 }
 
@@ -73,6 +89,8 @@ export function provisioningState(operation: Operation, nowMs: number): string {
       return 'Updating';
     case 'scale-deployment':
       return 'Scaling';
+    case 'regenerate-keys':
+      return 'Succeeded';
     case 'delete':
       return 'Deleting';
   }

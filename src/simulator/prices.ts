@@ -1,47 +1,61 @@
 /**
  * The Retail Prices API: made-up prices in the real form. Each size has, per region, all the rows among which a
- * client must find the one for a Linux VM by the hour; they come in an order that is stable and says nothing.
+ * client must find the one for a Linux VM by the hour today; they come in an order that is stable and says nothing.
  */
 import { createHash } from 'node:crypto';
 import { drawBetween } from './random.ts';
-import { SKUS, type Sku } from './skus.ts';
+import { REGIONS } from './regions.ts';
+import { FAMILY_IN_LIST, SKUS, type Sku } from './skus.ts';
 
 /** Rows on a page. The real page holds 1000; a smaller one makes clients follow the link. */
 const PAGE_ROWS = 100;
 /** A year of hours, the unit of a reservation's sum. */
 const HOURS_PER_YEAR = 8760;
 
-interface Region {
-  readonly name: string;
-  readonly location: string;
-  /** Times the price in East US 2. */
+/** From when on the prices hold that hold today, and those of last year and of some day to come. */
+const NOW_SINCE = '2025-11-01T00:00:00Z';
+const LAST_YEAR = '2024-11-01T00:00:00Z';
+const SOME_DAY = '2099-01-01T00:00:00Z';
+
+/** What a dollar is in the other currencies that the list is asked for; made up. */
+const RATES: Readonly<Record<string, number>> = { USD: 1, EUR: 0.86, GBP: 0.75, JPY: 152, CHF: 0.8 };
+
+interface RowKind {
+  readonly type: 'Consumption' | 'DevTestConsumption' | 'Reservation';
+  readonly windows: boolean;
+  /** After the size in meter and SKU name. */
+  readonly suffix: string;
+  /** Its price as a multiple of Linux by the hour. */
   readonly factor: number;
+  readonly term?: '1 Year' | '3 Years';
+  /** Of the suffix, whether it stands in the SKU's name only. */
+  readonly isInSkuNameOnly?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly tierMinimum?: number;
+  readonly unit?: string;
+  /** Whether `vmSizes` shows it too. */
+  readonly isEstimated?: boolean;
 }
 
-const REGIONS: readonly Region[] = [
-  { name: 'eastus2', location: 'US East 2', factor: 1 },
-  { name: 'eastus', location: 'US East', factor: 1 },
-  { name: 'westus3', location: 'US West 3', factor: 1 },
-  { name: 'southcentralus', location: 'US South Central', factor: 1.2 },
-  { name: 'westeurope', location: 'EU West', factor: 1.3 },
-  { name: 'northeurope', location: 'EU North', factor: 1.2 },
-  { name: 'swedencentral', location: 'SE Central', factor: 1.25 },
-  { name: 'uksouth', location: 'UK South', factor: 1.28 },
-  { name: 'japaneast', location: 'JA East', factor: 1.35 },
-];
-
-/** What a kind of row has in its names, and its price as a multiple of Linux by the hour. */
-const ROW_KINDS = [
-  { type: 'Consumption', windows: false, suffix: '', factor: 1 },
-  { type: 'Consumption', windows: true, suffix: '', factor: 1.3 },
-  { type: 'Consumption', windows: false, suffix: ' Spot', factor: 0.35 },
-  { type: 'Consumption', windows: true, suffix: ' Spot', factor: 0.5 },
-  { type: 'Consumption', windows: false, suffix: ' Low Priority', factor: 0.2 },
-  { type: 'Consumption', windows: true, suffix: ' Low Priority', factor: 0.5 },
+/** All the rows of a size and region; one of them is a Linux VM by the hour today. */
+const ROW_KINDS: readonly RowKind[] = [
+  { type: 'Consumption', windows: false, suffix: '', factor: 1, isEstimated: true },
+  { type: 'Consumption', windows: true, suffix: '', factor: 1.3, isEstimated: true },
+  { type: 'Consumption', windows: false, suffix: ' Spot', factor: 0.35, isEstimated: true },
+  { type: 'Consumption', windows: true, suffix: ' Spot', factor: 0.5, isEstimated: true },
+  { type: 'Consumption', windows: false, suffix: ' Low Priority', factor: 0.2, isEstimated: true },
+  { type: 'Consumption', windows: true, suffix: ' Low Priority', factor: 0.5, isEstimated: true },
+  { type: 'Consumption', windows: false, suffix: ' Low Priority', factor: 0.21, isInSkuNameOnly: true },
   { type: 'DevTestConsumption', windows: true, suffix: '', factor: 1 },
+  { type: 'DevTestConsumption', windows: false, suffix: '', factor: 0.9 },
   { type: 'Reservation', windows: false, suffix: '', factor: 0.65 * HOURS_PER_YEAR, term: '1 Year' },
   { type: 'Reservation', windows: false, suffix: '', factor: 0.45 * 3 * HOURS_PER_YEAR, term: '3 Years' },
-] as const;
+  { type: 'Consumption', windows: false, suffix: '', factor: 1.144, since: LAST_YEAR, until: NOW_SINCE },
+  { type: 'Consumption', windows: false, suffix: '', factor: 2.72, since: SOME_DAY },
+  { type: 'Consumption', windows: false, suffix: '', factor: 0.8, tierMinimum: 500 },
+  { type: 'Consumption', windows: false, suffix: '', factor: 21, unit: '1 Day' },
+];
 
 type PriceItem = Readonly<Record<string, string | number | boolean>>;
 
@@ -53,20 +67,24 @@ interface PriceAnswer {
 /** The answer to `GET /api/retail/prices`; `baseUrl` is where the link to the next page points. */
 export function answerPrices(url: URL, baseUrl: string): PriceAnswer {
   const currency = (url.searchParams.get('currencyCode') ?? 'USD').replaceAll("'", '');
-  if (currency.toUpperCase() !== 'USD') return refuse(`Currency '${currency}' is not simulated; USD is.`);
+  const rate = RATES[currency.toUpperCase()];
+  if (rate === undefined)
+    return refuse(`Currency '${currency}' is not simulated; ${Object.keys(RATES).join(', ')} are.`);
   const filter = parseFilter(url.searchParams.get('$filter') ?? '');
   if (filter === undefined) {
     return refuse("The $filter must be a list of comparisons such as armSkuName eq 'X', joined by and.");
   }
   const items = ITEMS.filter((item) => filter.every(([field, value]) => item[field] === value));
   const skip = Number(/^\d{1,9}$/.exec(url.searchParams.get('$skip') ?? '')?.[0] ?? 0);
-  const page = items.slice(skip, skip + PAGE_ROWS);
+  const page = items
+    .slice(skip, skip + PAGE_ROWS)
+    .map((item) => inCurrency(item, currency.toUpperCase(), rate));
   const next = new URLSearchParams(url.searchParams);
   next.set('$skip', String(skip + PAGE_ROWS));
   return {
     status: 200,
     body: {
-      BillingCurrency: 'USD',
+      BillingCurrency: currency.toUpperCase(),
       CustomerEntityId: 'Default',
       CustomerEntityType: 'Retail',
       Items: page,
@@ -111,25 +129,29 @@ function refuse(message: string): PriceAnswer {
 const ITEMS: readonly PriceItem[] = REGIONS.flatMap((region) => SKUS.flatMap((sku) => listRows(sku, region)));
 const FIELDS = new Set(ITEMS.flatMap((item) => Object.keys(item)));
 
-function listRows(sku: Sku, region: Region): PriceItem[] {
+function inCurrency(item: PriceItem, currencyCode: string, rate: number): PriceItem {
+  const price = Number((Number(item.retailPrice) * rate).toFixed(4));
+  return { ...item, currencyCode, retailPrice: price, unitPrice: price };
+}
+
+function listRows(sku: Sku, region: (typeof REGIONS)[number]): PriceItem[] {
   const shown = sku.name.replace('Standard_', '').replaceAll('_', ' ');
   const series = shown.replace(/^([A-Z]+)\d+(\w*)/, '$1$2');
-  const rows = ROW_KINDS.map((kind) => {
+  const rows = ROW_KINDS.map((kind, index) => {
     const price = Number((sku.linuxUsdPerHour * region.factor * kind.factor).toFixed(4));
     const productName = `Virtual Machines ${series} Series${kind.windows ? ' Windows' : ''}`;
-    const id = createHash('sha256')
-      .update(`${sku.name}${region.name}${productName}${kind.suffix}${kind.type}`)
-      .digest('hex');
+    const id = createHash('sha256').update(`${sku.name}${region.name}${index}`).digest('hex');
     return {
       currencyCode: 'USD',
-      tierMinimumUnits: 0,
+      tierMinimumUnits: kind.tierMinimum ?? 0,
       retailPrice: price,
       unitPrice: price,
       armRegionName: region.name,
       location: region.location,
-      effectiveStartDate: '2025-11-01T00:00:00Z',
+      effectiveStartDate: kind.since ?? NOW_SINCE,
+      ...(kind.until !== undefined && { effectiveEndDate: kind.until }),
       meterId: `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20, 32)}`,
-      meterName: `${shown}${kind.suffix}`,
+      meterName: kind.isInSkuNameOnly ? shown : `${shown}${kind.suffix}`,
       productId: `DZH318Z${id.slice(0, 5).toUpperCase()}`,
       skuId: `DZH318Z${id.slice(0, 5).toUpperCase()}/${id.slice(5, 9).toUpperCase()}`,
       productName,
@@ -137,11 +159,11 @@ function listRows(sku: Sku, region: Region): PriceItem[] {
       serviceName: 'Virtual Machines',
       serviceId: 'DZH313Z7MMC8',
       serviceFamily: 'Compute',
-      unitOfMeasure: '1 Hour',
+      unitOfMeasure: kind.unit ?? '1 Hour',
       type: kind.type,
       isPrimaryMeterRegion: true,
       armSkuName: sku.name,
-      ...('term' in kind && { reservationTerm: kind.term }),
+      ...(kind.term !== undefined && { reservationTerm: kind.term }),
     };
   });
   return rows.toSorted((a, b) => drawBetween(0, 1, 0, rowKey(a)) - drawBetween(0, 1, 0, rowKey(b)));
@@ -154,7 +176,7 @@ function rowKey(row: { meterId: string; skuName: string }): string {
 function viewVmSize(sku: Sku, regionFactor: number | undefined) {
   return {
     name: sku.name,
-    family: sku.quotaFamily,
+    family: FAMILY_IN_LIST[sku.quotaFamily] ?? sku.quotaFamily,
     vCPUs: sku.vcpus,
     gpus: Math.ceil(sku.gpus),
     osVhdSizeMB: 1_047_552,
@@ -167,7 +189,7 @@ function viewVmSize(sku: Sku, regionFactor: number | undefined) {
       estimatedVMPrices: {
         billingCurrency: 'USD',
         unitOfMeasure: 'OneHour',
-        values: ROW_KINDS.filter((kind) => kind.type === 'Consumption').map((kind) => ({
+        values: ROW_KINDS.filter((kind) => kind.isEstimated).map((kind) => ({
           retailPrice: Number((sku.linuxUsdPerHour * regionFactor * kind.factor).toFixed(4)),
           osType: kind.windows ? 'Windows' : 'Linux',
           vmTier: kind.suffix === '' ? 'Standard' : kind.suffix.trim().replace(' ', ''),

@@ -4,13 +4,19 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { type ArmContext, answerArm } from './arm.ts';
+import { type ArmContext, answerArm, type LostCall } from './arm.ts';
+import type { ArmError } from './arm-error.ts';
 import { ArmResources } from './arm-resources.ts';
 import { Books, viewAccount } from './books.ts';
+import { refusalOf } from './call-fault.ts';
+import { type Chaos, FaultPlan } from './fault-plan.ts';
 import { readBody, sendAnswer } from './http-body.ts';
+import { Offers } from './offers.ts';
 import { answerPrices } from './prices.ts';
+import { quotaLimits } from './quota.ts';
 import { Scoring } from './scoring.ts';
 import { loadState, type State, saveState } from './state-file.ts';
+import { Throttle } from './throttle.ts';
 
 /** The counters of scoring calls reach the file this often; changes through ARM are written before they are answered. */
 const SAVE_EVERY_MS = 1000;
@@ -20,6 +26,8 @@ const KEEP_ALIVE_MS = 120_000;
 const RECEIVE_MS = 60_000;
 /** Above the service's documented 500 connections per endpoint, for several endpoints at once. */
 const MAX_CONNECTIONS = 4096;
+/** A call that is never answered is cut after this long; the longest wait that a client of Azure has by default is less. */
+const HOLD_MS = 300_000;
 
 const MARKS = { server: 'foundry-bench-simulator', 'x-simulated': 'true' };
 
@@ -34,6 +42,12 @@ export interface SimulatorOptions {
   readonly gpuSpeed?: number | undefined;
   /** Everything random follows from it, but for keys and ids. */
   readonly seed?: number | undefined;
+  /** Cores by family, or by `region/family`, in the place of the default limits; -1 is no limit, null no row. */
+  readonly quota?: Readonly<Record<string, number | null>> | undefined;
+  /** Lets this share of the calls to ARM and of the scoring calls fail, the same ones for the same seed. */
+  readonly chaos?: Chaos | undefined;
+  /** Enforces ARM's limits of calls per subscription; without it they are only told in headers. */
+  readonly throttled?: boolean | undefined;
   /** Gets one line for each change through ARM. */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -47,20 +61,34 @@ export interface Simulator {
 
 /** Starts the simulator on 127.0.0.1. Throws where the port is taken or the state file cannot be read. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const { stateFile, speed = 1, gpuSpeed = 1, seed = 1, log = () => {} } = options;
+  const { stateFile, speed = 1, gpuSpeed = 1, seed = 1, throttled = false, log = () => {} } = options;
   for (const [name, value] of Object.entries({ speed, gpuSpeed })) {
     if (!(value > 0 && value < Number.POSITIVE_INFINITY))
       throw new RangeError(`${name} is ${value}; it must be above zero.`);
   }
   const state = loadState(stateFile, Date.now());
   const books = new Books(state.accounts);
-  const resources = new ArmResources({ ...state, books, speed, seed });
+  const faults = new FaultPlan(options.chaos, state.faultCounts ?? {});
+  const offers = new Offers(state.acceptedOffers ?? []);
+  const quota = quotaLimits(options.quota);
+  const throttle = new Throttle();
+  const resources = new ArmResources({ ...state, books, faults, offers, quota, speed, seed });
   const scoring = new Scoring({ resources, books, gpuSpeed, seed });
 
   const save = () => {
     if (stateFile === undefined) return;
     const { version, startedAtMs, keySalt, accounts } = state;
-    saveState(stateFile, { version, startedAtMs, keySalt, accounts, ...snapshot(resources) });
+    const { endpoints, operations } = resources;
+    saveState(stateFile, {
+      version,
+      startedAtMs,
+      keySalt,
+      accounts,
+      endpoints,
+      operations,
+      faultCounts: faults.counts,
+      acceptedOffers: offers.accepted,
+    });
   };
 
   const connectionIds = new WeakMap<Socket, number>();
@@ -106,21 +134,32 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       );
     }
     const isRead = request.method === 'GET';
-    // Links point to where the client called, so that one who comes through a proxy stays on it.
+    // Links point to where the client called, so that one who comes through a proxy stays on it, with TLS where the
+    // proxy says that it ends it: clients such as Microsoft's Python SDK send no token over plain http.
+    const scheme = request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
     const calledUrl = /^[\w.-]+(:\d+)?$/.test(request.headers.host ?? '')
-      ? `http://${request.headers.host}`
+      ? `${scheme}://${request.headers.host}`
       : baseUrl;
+    if (url.pathname === '/simulator/faults' && !isRead) return answerFaults(request, response);
     if (isRead && url.pathname === '/api/retail/prices') {
+      const call = { operation: 'GET prices', resource: 'prices', aliases: [], names: [], exists: true };
+      const { fault } = faults.judge(call);
+      const refusal = fault && refusalOf(fault);
+      if (refusal !== undefined) return sendAnswer(response, refusal.status, {}, viewRefusal(refusal));
+      if (fault !== undefined) return loseCall(response, fault === 'arm-timeout' ? 'held' : 'cut');
       const { status, body } = answerPrices(url, calledUrl);
       return sendAnswer(response, status, {}, body);
     }
     if (isRead && url.pathname.startsWith('/simulator/')) {
-      const body = answerBooks(url.pathname, { state, books, speed, gpuSpeed });
+      const body =
+        url.pathname === '/simulator/faults'
+          ? { rules: faults.rules }
+          : answerBooks(url.pathname, { state, books, speed, gpuSpeed });
       return sendAnswer(
         response,
         body === undefined ? 404 : 200,
         {},
-        body ?? { error: 'See /simulator/books.' },
+        body ?? { error: 'See /simulator/books and /simulator/faults.' },
       );
     }
     return answerControlPlane(request, response, url, {
@@ -128,7 +167,24 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       armUrl: calledUrl,
       scoringUrl: baseUrl,
       speed,
+      throttle,
+      isThrottled: throttled,
     });
+  }
+
+  /** `PUT` replaces the rules by which calls fail, `DELETE` forgets them and everything counted for faults. */
+  async function answerFaults(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const bytes = await readBody(request);
+    if (request.method === 'DELETE') {
+      faults.clear();
+    } else if (request.method === 'PUT') {
+      const refusal = faults.replaceRules(bytes === 'too large' ? undefined : parseJsonOrUndefined(bytes));
+      if (refusal !== undefined) return sendAnswer(response, 400, {}, { error: refusal });
+    } else {
+      return sendAnswer(response, 405, { allow: 'GET, PUT, DELETE' }, { error: 'Use GET, PUT or DELETE.' });
+    }
+    save();
+    sendAnswer(response, 200, {}, { rules: faults.rules });
   }
 
   async function answerControlPlane(
@@ -145,10 +201,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       context,
       Date.now(),
     );
+    const isLost = typeof result === 'string';
     if (method !== 'GET') {
       save();
-      log(`${method} ${url.pathname} ${result.status}`);
+      log(`${method} ${url.pathname} ${isLost ? result : result.status}`);
     }
+    if (isLost) return loseCall(response, result);
     sendAnswer(response, result.status, result.headers, result.body);
   }
 
@@ -179,8 +237,18 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   };
 }
 
-function snapshot(resources: ArmResources): Pick<State, 'endpoints' | 'operations'> {
-  return { endpoints: resources.endpoints, operations: resources.operations };
+/** Leaves a call without an answer: its connection is cut, now or when the client must have given up. */
+function loseCall(response: ServerResponse, how: LostCall): void {
+  if (how === 'cut') {
+    response.destroy();
+    return;
+  }
+  const timer = setTimeout(() => response.destroy(), HOLD_MS).unref();
+  response.once('close', () => clearTimeout(timer));
+}
+
+function viewRefusal({ code, message }: ArmError) {
+  return { error: { code, message } };
 }
 
 /** `/simulator/books`, and `/simulator/books/{endpoint}/requests`. */

@@ -57,6 +57,13 @@ export const QUOTA_FAMILIES = {
   ncV100: 'standardNCSv3Family',
 } as const;
 
+/** Families whose name has blanks in Microsoft's list; elsewhere the same family is met without them. */
+export const FAMILY_IN_LIST: Readonly<Record<string, string>> = {
+  [QUOTA_FAMILIES.ndA100]: 'standard NDASv4_A100 Family',
+  [QUOTA_FAMILIES.ndA100m]: 'standard NDAMSv4_A100Family',
+  [QUOTA_FAMILIES.ncT4]: 'standard NCASv3_T4 Family',
+};
+
 const F = QUOTA_FAMILIES;
 
 export const SKUS: readonly Sku[] = [

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from './arm-resources.ts';
 import type { Account } from './books.ts';
+import type { AcceptedOffer } from './offers.ts';
 import type { Operation } from './operations.ts';
 
 const VERSION = 1;
@@ -16,6 +17,9 @@ export interface State {
   readonly endpoints: Endpoint[];
   readonly operations: readonly Operation[];
   readonly accounts: Account[];
+  /** Absent in files of earlier versions. */
+  readonly faultCounts?: Readonly<Record<string, number>>;
+  readonly acceptedOffers?: AcceptedOffer[];
 }
 
 /** The state in that file, or a fresh one where there is no file. Throws where the file is not ours to read. */

@@ -5,6 +5,9 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 
 export const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
 export const PHI_4 = 'azureml://registries/AzureML/models/Phi-4/versions/7';
+/** Phi-4 whose name asks for these faults. */
+export const phi4With = (...faults: string[]) =>
+  PHI_4.replace('Phi-4', `Phi-4${faults.map((fault) => `-fault-${fault}`).join('')}`);
 export const NC24 = 'Standard_NC24ads_A100_v4';
 /** The SDK's polls; the control plane is sped up to match. */
 const POLL_MS = 20;
@@ -17,6 +20,10 @@ export interface WorkspaceOfTest {
   arm(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<RawAnswer>;
   /** Creates an endpoint with one deployment and all traffic on it, and reads its key. */
   deploy(name: string, settings?: DeploySettings): Promise<Deployed>;
+  /** Creates an endpoint and waits until it is there. */
+  createEndpoint(name: string, at?: string): Promise<string>;
+  /** Sets the rules by which calls fail. */
+  rule(...rules: readonly Record<string, unknown>[]): Promise<RawAnswer>;
   // biome-ignore lint/suspicious/noExplicitAny: tests assert on the shape.
   books(): Promise<any>;
   close(): Promise<void>;
@@ -27,6 +34,8 @@ export interface DeploySettings {
   readonly maxConcurrent?: number;
   readonly requestTimeout?: string;
   readonly sku?: string;
+  readonly model?: string;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Deployed {
@@ -46,18 +55,34 @@ export async function openWorkspace(options: Partial<SimulatorOptions> = {}): Pr
   const simulator = await startSimulator({ port: 0, speed: FAST_CONTROL_PLANE, gpuSpeed: 20, ...options });
   const client = connect(simulator.baseUrl);
 
+  const arm: WorkspaceOfTest['arm'] = async (method, path, body, headers = {}) => {
+    const url = new URL(path, simulator.baseUrl);
+    if (!url.searchParams.has('api-version')) url.searchParams.set('api-version', '2024-10-01');
+    return raw(
+      await request(url, {
+        method: method as 'GET',
+        headers: { authorization: 'Bearer any', 'content-type': 'application/json', ...headers },
+        body: body === undefined ? null : JSON.stringify(body),
+      }),
+    );
+  };
+
   return {
     simulator,
     client,
     close: () => simulator.stop(),
-    async arm(method, path, body, headers = {}) {
-      const url = new URL(path, simulator.baseUrl);
-      if (!url.searchParams.has('api-version')) url.searchParams.set('api-version', '2024-10-01');
+    arm,
+    async createEndpoint(name, at = workspacePath) {
+      const path = `${at}/onlineEndpoints/${name}`;
+      await arm('PUT', path, endpointBody());
+      await until(async () => (await arm('GET', path)).body.properties?.provisioningState === 'Succeeded');
+      return path;
+    },
+    async rule(...rules) {
       return raw(
-        await request(url, {
-          method: method as 'GET',
-          headers: { authorization: 'Bearer any', 'content-type': 'application/json', ...headers },
-          body: body === undefined ? null : JSON.stringify(body),
+        await request(`${simulator.baseUrl}/simulator/faults`, {
+          method: 'PUT',
+          body: JSON.stringify(rules),
         }),
       );
     },
@@ -124,14 +149,16 @@ export function endpointBody(traffic: Record<string, number> = {}, authMode = 'K
 }
 
 export function deploymentBody(settings: DeploySettings = {}) {
-  const { instances = 1, maxConcurrent = 4, requestTimeout = 'PT180S', sku = NC24 } = settings;
+  const { instances = 1, maxConcurrent = 4, requestTimeout = 'PT180S', sku = NC24, model = PHI_4 } = settings;
+  const { environment = {} } = settings;
   return {
     location: 'eastus2',
     sku: { name: 'Default', capacity: instances },
     properties: {
       endpointComputeType: 'Managed' as const,
       instanceType: sku,
-      model: PHI_4,
+      model,
+      environmentVariables: environment,
       requestSettings: { requestTimeout, maxConcurrentRequestsPerInstance: maxConcurrent },
     },
   };

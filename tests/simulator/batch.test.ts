@@ -7,6 +7,7 @@ const TIMES: InstanceTimes = {
   fixedMs: 0,
   prefillMs: () => 10,
   stepMs: (sequences) => 1 + sequences,
+  slownessAt: () => 1,
   maxSequences: 2,
   kvCapacityTokens: 1000,
 };

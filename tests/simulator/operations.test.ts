@@ -60,7 +60,8 @@ test('a change of the instance count answers 202 with a Location that is 202 unt
   expect(patch.status).toBe(202);
   expect(patch.headers['retry-after']).toBe('1');
   expect(patch.headers['x-ms-async-operation-timeout']).toMatch(/^PT/);
-  expect(patch.body.properties.provisioningState).toBe('Scaling');
+  expect(patch.body).toBe('');
+  expect((await workspace.arm('GET', DEPLOYMENT)).body.properties.provisioningState).toBe('Scaling');
   const resultUrl = patch.headers.location as string;
   expect((await workspace.arm('GET', resultUrl)).status).toBe(202);
   wait(LONG_ENOUGH_MS);

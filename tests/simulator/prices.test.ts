@@ -12,7 +12,7 @@ afterAll(() => simulator.stop());
 const NC24 =
   "serviceName eq 'Virtual Machines' and armRegionName eq 'eastus2' and armSkuName eq 'Standard_NC24ads_A100_v4'";
 
-test('exactly one row of a size is a Linux VM by the hour, at about 3.67 USD for NC24ads A100 v4', async () => {
+test('exactly one row of a size is a Linux VM by the hour today, at about 3.67 USD for NC24ads A100 v4', async () => {
   const { Items: items, NextPageLink } = (await prices(NC24)).body;
   expect(items.length).toBeGreaterThan(6);
   expect(NextPageLink).toBeNull();
@@ -25,6 +25,40 @@ test('exactly one row of a size is a Linux VM by the hour, at about 3.67 USD for
   for (const word of ['Windows', 'Spot', 'Low Priority']) {
     expect(items.some((item: Row) => `${item.productName} ${item.meterName}`.includes(word))).toBe(true);
   }
+});
+
+test('a size has each of the rows that are easily taken for it', async () => {
+  const rows = await allRows(NC24);
+  const some = (is: (row: Row) => boolean) => rows.some(is);
+  const looksLinux = (row: Row) =>
+    row.type === 'Consumption' &&
+    !/Windows/.test(row.productName) &&
+    !/Spot|Low Priority/.test(row.meterName);
+  expect(some((row) => looksLinux(row) && /Low Priority/.test(row.skuName) && row.retailPrice < 1)).toBe(
+    true,
+  );
+  expect(some((row) => looksLinux(row) && Date.parse(row.effectiveStartDate) > Date.now())).toBe(true);
+  expect(some((row) => looksLinux(row) && row.retailPrice > 4 && row.effectiveEndDate !== undefined)).toBe(
+    true,
+  );
+  expect(some((row) => looksLinux(row) && row.tierMinimumUnits > 0)).toBe(true);
+  expect(some((row) => looksLinux(row) && row.unitOfMeasure === '1 Day')).toBe(true);
+  expect(rows.flatMap((row) => row.reservationTerm ?? [])).toHaveLength(2);
+  expect(new Set(rows.flatMap((row) => row.reservationTerm ?? []))).toEqual(new Set(['1 Year', '3 Years']));
+});
+
+test('another currency is had by asking for it, and one that is not known is refused', async () => {
+  const inCurrency = async (currencyCode: string) => {
+    const query = new URLSearchParams({ currencyCode: `'${currencyCode}'`, $filter: NC24 });
+    const { body, statusCode } = await request(`${simulator.baseUrl}/api/retail/prices?${query}`);
+    // biome-ignore lint/suspicious/noExplicitAny: the test asserts on the shape.
+    return { status: statusCode, body: (await body.json()) as any };
+  };
+  const euros = (await inCurrency('EUR')).body;
+  expect(euros.BillingCurrency).toBe('EUR');
+  const [row] = euros.Items.filter(isLinuxByTheHour);
+  expect(row).toMatchObject({ currencyCode: 'EUR', retailPrice: expect.closeTo(3.67 * 0.86, 1) });
+  expect((await inCurrency('XXX')).status).toBe(400);
 });
 
 test('every size has a price in several regions', async () => {
@@ -43,6 +77,23 @@ test('the wanted row is neither always the first nor always the last', async () 
     }),
   );
   expect(new Set(positions).size).toBeGreaterThan(3);
+});
+
+test('ARM names the sizes with prices of its own, and families with the blanks of the documents', async () => {
+  const answer = await request(
+    `${simulator.baseUrl}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/westeurope/vmSizes?api-version=x`,
+    { headers: { authorization: 'Bearer any' } },
+  );
+  // biome-ignore lint/suspicious/noExplicitAny: the test asserts on the shape.
+  const { value } = (await answer.body.json()) as any;
+  const t4 = value.find((size: { name: string }) => size.name === 'Standard_NC4as_T4_v3');
+  expect(t4).toMatchObject({ family: 'standard NCASv3_T4 Family', vCPUs: 4, gpus: 1, memoryGB: 28 });
+  expect(t4.estimatedVMPrices).toMatchObject({ billingCurrency: 'USD', unitOfMeasure: 'OneHour' });
+  expect(t4.estimatedVMPrices.values).toContainEqual({
+    retailPrice: expect.closeTo(0.526 * 1.3, 3),
+    osType: 'Linux',
+    vmTier: 'Standard',
+  });
 });
 
 test('values are compared with their capitals, and pages link to the next until null', async () => {
@@ -72,13 +123,23 @@ interface Row {
   readonly meterName: string;
   readonly meterId: string;
   readonly reservationTerm?: string;
+  readonly retailPrice: number;
+  readonly skuName: string;
+  readonly unitOfMeasure: string;
+  readonly tierMinimumUnits: number;
+  readonly effectiveStartDate: string;
+  readonly effectiveEndDate?: string;
 }
 
 function isLinuxByTheHour(row: Row): boolean {
   return (
     row.type === 'Consumption' &&
     !row.productName.endsWith('Windows') &&
-    !/Spot|Low Priority/.test(row.meterName)
+    !/Spot|Low Priority/.test(row.skuName) &&
+    row.unitOfMeasure === '1 Hour' &&
+    row.tierMinimumUnits === 0 &&
+    row.effectiveEndDate === undefined &&
+    Date.parse(row.effectiveStartDate) <= Date.now()
   );
 }
 

@@ -1,6 +1,7 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chooseOutputTokens, speedFactor } from '../../src/simulator/scoring.ts';
+import { chooseOutputTokens } from '../../src/simulator/container.ts';
+import { speedFactor } from '../../src/simulator/serving.ts';
 import { countChatTokens, countTokens } from '../../src/simulator/tokens.ts';
 import {
   type Deployed,
@@ -181,21 +182,23 @@ test('without traffic only a pinned deployment answers, once it is ready', async
 
   expect((await ask(pinned)).status).toBe(404);
   await workspace.arm('PUT', `${endpoint}/deployments/blue`, deploymentBody());
-  await until(async () => [200, 503].includes((await ask(pinned)).status));
+  const { status, headers } = await ask(pinned);
+  expect(status).toBe(424);
+  expect(headers['ms-azureml-model-error-reason']).toBe('model_not_ready');
+  expect(headers['ms-azureml-model-error-statuscode']).toBeUndefined();
   await until(async () => (await ask(pinned)).status === 200);
   expect((await ask()).status).toBe(404);
 });
 
 test('2 x 2 x 2 requests are taken in, four of them run, and the rest get 429 at once', async () => {
   const door = await workspace.deploy('door', { maxConcurrent: 2, instances: 2 });
-  const ask = () =>
-    post(door.scoringUri, door.key, scorePayload('x', { max_tokens: 1500, ignore_eos: true }));
+  const ask = () => post(door.chatUri, door.key, chat({ max_tokens: 1500, ignore_eos: true }));
   const answers = await Promise.all(Array.from({ length: 20 }, ask));
   expect(count(answers, 200)).toBe(8);
   expect(count(answers, 429)).toBe(12);
-  expect(answers.find(({ status }) => status === 429)?.body.error.message).toMatch(
-    /too many pending requests/i,
-  );
+  const rejected = answers.find(({ status }) => status === 429);
+  expect(rejected?.headers['ms-azureml-model-error-reason']).toBe('too_many_pending_request');
+  expect(rejected?.body).toBe('');
   const account = await accountOf('door');
   expect(account).toMatchObject({ requestsAdmitted: 8, requestsRejected: 12, maxInFlight: 8 });
 
@@ -212,17 +215,17 @@ test('2 x 2 x 2 requests are taken in, four of them run, and the rest get 429 at
 
 test('a client that goes away frees its place', async () => {
   const door = await workspace.deploy('leaving', { maxConcurrent: 1 });
-  const endless = scorePayload('x', { max_tokens: 15_000, ignore_eos: true });
+  const endless = chat({ max_tokens: 15_000, ignore_eos: true });
   const leaving = new AbortController();
   const gone = [1, 2].map(() =>
-    request(door.scoringUri, {
+    request(door.chatUri, {
       method: 'POST',
       headers: { authorization: `Bearer ${door.key}` },
       body: JSON.stringify(endless),
       signal: leaving.signal,
     }).catch(() => 'gone'),
   );
-  const quick = () => post(door.scoringUri, door.key, scorePayload('x', { max_tokens: 1 }));
+  const quick = () => post(door.chatUri, door.key, chat({ max_tokens: 1 }));
   await until(async () => (await accountOf('leaving')).requestsAdmitted === 2);
   expect((await quick()).status).toBe(429);
   leaving.abort();

@@ -48,6 +48,35 @@ test('resources, keys and books outlive a restart', async () => {
   await third.close();
 });
 
+test('what faults have struck, keys made anew and offers accepted outlive a restart too', async () => {
+  const limited = `${workspacePath}/onlineEndpoints/x-fault-arm-429`;
+  const offers = `${workspacePath}/marketplaceSubscriptions`;
+  const modelId = 'azureml://registries/azureml-nvidia/models/Llama-3.1-Nemotron-Nano-8B-v1-NIM-microservice';
+  const first = await openWorkspace({ stateFile });
+  expect((await first.arm('GET', limited)).status).toBe(429);
+  await first.arm('PUT', `${offers}/nim`, { properties: { modelId } });
+  await first.createEndpoint('renewed');
+  const { onlineEndpoints } = first.client;
+  const before = await onlineEndpoints.listKeys('rg', 'ws', 'renewed');
+  await onlineEndpoints.beginRegenerateKeysAndWait('rg', 'ws', 'renewed', { keyType: 'Primary' });
+  const after = await onlineEndpoints.listKeys('rg', 'ws', 'renewed');
+  expect(after.primaryKey).not.toBe(before.primaryKey);
+  expect(after.secondaryKey).toBe(before.secondaryKey);
+  await first.close();
+  for (const key of [before.primaryKey, after.primaryKey])
+    expect(readFileSync(stateFile, 'utf8')).not.toContain(key);
+
+  const second = await openWorkspace({ stateFile });
+  expect((await second.arm('GET', limited)).status).toBe(404);
+  expect((await second.arm('GET', offers)).body.value).toHaveLength(1);
+  const { primaryKey } = await second.client.onlineEndpoints.listKeys('rg', 'ws', 'renewed');
+  expect(primaryKey).toBe(after.primaryKey);
+  const uri = `${second.simulator.baseUrl}/endpoints/eastus2/renewed/score`;
+  expect((await post(uri, before.primaryKey ?? '', scorePayload('x'))).status).toBe(401);
+  expect((await post(uri, primaryKey ?? '', scorePayload('x'))).status).toBe(404);
+  await second.close();
+});
+
 test('an operation goes on while the simulator is down', async () => {
   const endpoint = `${workspacePath}/onlineEndpoints/meanwhile`;
   const first = await openWorkspace({ stateFile });
