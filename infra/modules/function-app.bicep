@@ -1,20 +1,26 @@
-// The app on Flex Consumption: it scales to nothing between runs. Everything it reaches, it reaches by its identity.
-param suffix string
+// A function app on Flex Consumption with a plan of its own: it scales to nothing while idle, and whatever it reaches, it
+// reaches by its identity. Used twice: for the app and for its watchdog.
+param name string
+
+@description('The service of azure.yaml whose package is deployed here.')
+@allowed(['app', 'watchdog'])
+param serviceName string
+
 param location string
 param tags object
 
 @description('Node version, as the platform names it: 22 or 24.')
 param nodeVersion string
 
-@description('Resource id of the app\'s identity.')
+param instanceMemoryMB int
+
+@description('Resource id of this app\'s identity.')
 param identityId string
 
-@description('Client id of the app\'s identity.')
+@description('Client id of this app\'s identity.')
 param identityClientId string
 
 param blobEndpoint string
-param queueEndpoint string
-param tableEndpoint string
 
 @description('Blob container of the deployed package.')
 param packageContainerName string
@@ -22,14 +28,24 @@ param packageContainerName string
 @description('Where logs go; no secret, since local authentication is off.')
 param insightsConnectionString string
 
-@description('This installation\'s name on every endpoint that it creates.')
-param installationId string
+@description('Subnet that calls go out from; empty for none.')
+param subnetId string
 
-@description('Azure ML workspaces by the name that specs use: subscriptionId, resourceGroup and workspace of each.')
-param workspaces object
+@description('Settings of this app alone, each with name and value.')
+param settings array
+
+var hostSettings = [
+  // The host's storage, by identity: its locks and keys, and the lease that lets a timer fire once.
+  { name: 'AzureWebJobsStorage__blobServiceUri', value: blobEndpoint }
+  { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
+  { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnectionString }
+  { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
+  { name: 'AZURE_CLIENT_ID', value: identityClientId }
+]
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
-  name: 'plan-${suffix}'
+  name: 'plan-${name}'
   location: location
   tags: tags
   kind: 'functionapp'
@@ -43,10 +59,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
-  name: 'func-${suffix}'
+  name: name
   location: location
   tags: union(tags, {
-    'azd-service-name': 'app'
+    'azd-service-name': serviceName
   })
   kind: 'functionapp,linux'
   identity: {
@@ -58,6 +74,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // Who reads the Key Vault for settings that refer to it; without it the platform would ask for a system-assigned one.
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     functionAppConfig: {
       deployment: {
         storage: {
@@ -70,8 +89,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         }
       }
       scaleAndConcurrency: {
-        // The largest: the load loop has a thread of its own, and times are only true while it never waits for a core.
-        instanceMemoryMB: 4096
+        instanceMemoryMB: instanceMemoryMB
         // A bound on the bill. 40 is the least that every version of the platform has accepted, and with 512
         // connections an instance far more than the endpoints of one installation can take.
         maximumInstanceCount: 40
@@ -83,22 +101,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
     siteConfig: {
       minTlsVersion: '1.2'
-      appSettings: [
-        // The host's and Durable Functions' storage, by identity.
-        { name: 'AzureWebJobsStorage__blobServiceUri', value: blobEndpoint }
-        { name: 'AzureWebJobsStorage__queueServiceUri', value: queueEndpoint }
-        { name: 'AzureWebJobsStorage__tableServiceUri', value: tableEndpoint }
-        { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
-        { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
-        { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnectionString }
-        { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
-        // The page of the app answers at /, not the platform's.
-        { name: 'AzureWebJobsDisableHomepage', value: 'true' }
-        { name: 'AZURE_CLIENT_ID', value: identityClientId }
-        { name: 'INSTALLATION_ID', value: installationId }
-        { name: 'WORKSPACES', value: string(workspaces) }
-        { name: 'TABLES_ENDPOINT', value: tableEndpoint }
-      ]
+      appSettings: concat(hostSettings, settings)
     }
   }
 }

@@ -3,8 +3,8 @@ param suffix string
 param location string
 param tags object
 
-@description('Object id of the app\'s identity.')
-param appPrincipalId string
+@description('Object ids of the identities that send logs.')
+param senderPrincipalIds array
 
 // Monitoring Metrics Publisher
 var publisherRoleId = '3913510d-42f4-4e42-8a64-420c390055eb'
@@ -37,15 +37,16 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource publisherGrant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, appPrincipalId, publisherRoleId)
+resource publisherGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for principalId in senderPrincipalIds: {
+  name: guid(insights.id, principalId, publisherRoleId)
   scope: insights
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisherRoleId)
-    principalId: appPrincipalId
+    principalId: principalId
     principalType: 'ServicePrincipal'
     description: 'Without local authentication, sending logs and metrics takes this role.'
   }
-}
+}]
 
+output insightsId string = insights.id
 output connectionString string = insights.properties.ConnectionString

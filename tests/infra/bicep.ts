@@ -8,7 +8,15 @@ export type Value =
   | { readonly kind: 'literal'; readonly value: string | number | boolean | null }
   | { readonly kind: 'object'; readonly properties: ReadonlyMap<string, Value> }
   | { readonly kind: 'array'; readonly items: readonly Value[] }
-  | { readonly kind: 'loop'; readonly variable: string; readonly over: Value; readonly body: Value }
+  | {
+      readonly kind: 'loop';
+      /** The item's name, and the index's where it has one. */
+      readonly variables: readonly string[];
+      readonly over: Value;
+      /** The condition of each item; null where there is none. */
+      readonly condition: Value | null;
+      readonly body: Value;
+    }
   | { readonly kind: 'expression'; readonly text: string };
 
 export interface Declaration {
@@ -27,6 +35,11 @@ export function readBicep(text: string): readonly Declaration[] {
   return new BicepReader(blankComments(text)).readFile();
 }
 
+/** A value by its text, as it may stand within an expression. */
+export function readBicepValue(text: string): Value {
+  return new BicepReader(text).readOnlyValue();
+}
+
 /** The names that a value refers to: neither its functions nor its property names nor its loops' own variables. */
 export function namesIn(value: Value): ReadonlySet<string> {
   switch (value.kind) {
@@ -41,7 +54,9 @@ export function namesIn(value: Value): ReadonlySet<string> {
     case 'array':
       return new Set(value.items.flatMap((item) => [...namesIn(item)]));
     case 'loop': {
-      const inside = [...namesIn(value.body)].filter((name) => name !== value.variable);
+      const inside = [value.body, value.condition]
+        .flatMap((part) => (part === null ? [] : [...namesIn(part)]))
+        .filter((name) => !value.variables.includes(name));
       return new Set([...namesIn(value.over), ...inside]);
     }
     case 'expression':
@@ -59,7 +74,9 @@ export function codesIn(value: Value): readonly string[] {
     case 'array':
       return value.items.flatMap(codesIn);
     case 'loop':
-      return [...codesIn(value.over), ...codesIn(value.body)];
+      return [value.over, value.condition, value.body].flatMap((part) =>
+        part === null ? [] : codesIn(part),
+      );
     case 'expression':
       return [codeOf(value.text)];
   }
@@ -76,12 +93,14 @@ const NOT_NAMES = new Set(['true', 'false', 'null', 'az', 'sys']);
 
 function namesInCode(code: string): ReadonlySet<string> {
   const names = new Set<string>();
+  const lambdaParameters = new Set([...code.matchAll(/([A-Za-z_]\w*)\s*=>/g)].map((match) => match[1] ?? ''));
   for (const match of code.matchAll(/(?<![.\w])[A-Za-z_]\w*/g)) {
     const before = code.slice(0, match.index).trimEnd().at(-1);
     const after = code.slice(match.index + match[0].length).trimStart();
     // A ternary's middle may stand before a colon as well, but not directly after a brace or a comma.
     const isKey = after.startsWith(':') && (before === '{' || before === ',');
-    if (!isKey && !after.startsWith('(') && !NOT_NAMES.has(match[0])) names.add(match[0]);
+    if (isKey || after.startsWith('(') || NOT_NAMES.has(match[0]) || lambdaParameters.has(match[0])) continue;
+    names.add(match[0]);
   }
   return names;
 }
@@ -179,6 +198,10 @@ class BicepReader {
     }
   }
 
+  readOnlyValue(): Value {
+    return this.#readValue();
+  }
+
   #readDecorator(): void {
     this.#take(/@[\w.]+/y, 'a decorator');
     this.#readBalanced('\n');
@@ -259,13 +282,14 @@ class BicepReader {
   #readArray(): Value {
     this.#take(/\[[\s,]*/y, '"["');
     if (this.#skip(/for +/y)) {
-      const variable = this.#take(/\w+/y, 'the variable of the loop');
+      const variables = this.#take(/\w+|\(\w+, *\w+\)/y, 'the variable of the loop').match(/\w+/g) ?? [];
       this.#take(/ +in +/y, '"in"');
       const over = this.#text[this.#at] === '[' ? this.#readArray() : this.#readExpression(':');
       this.#take(/ *: */y, '":"');
+      const condition = this.#readCondition();
       const body = this.#readValue();
       this.#take(/\s*\]/y, '"]"');
-      return { kind: 'loop', variable, over, body };
+      return { kind: 'loop', variables, over, condition, body };
     }
     const items: Value[] = [];
     while (!this.#skip(/\]/y)) {

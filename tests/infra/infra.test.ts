@@ -10,8 +10,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { type Declaration, propertyOf, readBicep, type Value } from './bicep.ts';
+import { readConfig, readRole, readWatchdogConfig } from '../../src/config.ts';
+import { type Declaration, propertyOf, readBicep, readBicepValue, type Value } from './bicep.ts';
 import { findFaults, readTemplate, readTypes } from './template.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -34,8 +34,8 @@ describe('the template', () => {
   });
 });
 
-describe('the storage account', () => {
-  it('is reached by identities only, over TLS 1.2, and shows nothing to the public', () => {
+describe('the storage accounts of the apps', () => {
+  it('are reached by identities only, over TLS 1.2, and show nothing to the public', () => {
     const properties = propertyOf(find('modules/storage.bicep', 'account').value, 'properties');
     expect(literalsOf(properties)).toMatchObject({
       allowSharedKeyAccess: false,
@@ -44,20 +44,29 @@ describe('the storage account', () => {
       supportsHttpsTrafficOnly: true,
     });
   });
+
+  it('give the watchdog no right to a table or a queue', () => {
+    const roles = (name: string) => textsIn(find('modules/storage.bicep', name).value);
+    expect(roles('hostRoles')).toContain('b7e6dc6d-f1e8-4753-8033-0f276bb0955b');
+    expect(roles('hostRoles').join()).not.toMatch(/974c5e8b|0a9a7e1f/);
+    expect(textOf(find('modules/storage.bicep', 'appRoles').value)).toBe(
+      'keepsTables ? concat(hostRoles, tableRoles) : hostRoles',
+    );
+    expect(literalsOf(paramsOf('watchdogStorage'))).toMatchObject({ keepsTables: false });
+  });
 });
 
-describe('the function app', () => {
+describe('the function apps', () => {
   const app = find('modules/function-app.bicep', 'app').value;
-  const settings = readSettings(app);
 
-  it('runs on Flex Consumption with 4096 MB, a bounded number of instances and the Node version of the parameter', () => {
+  it('run on Flex Consumption in a plan of their own, with a bounded number of instances and the Node version of the parameter', () => {
     expect(literalsOf(propertyOf(find('modules/function-app.bicep', 'plan').value, 'sku'))).toEqual({
       name: 'FC1',
       tier: 'FlexConsumption',
     });
     const scale = literalsOf(propertyOf(app, 'properties', 'functionAppConfig', 'scaleAndConcurrency'));
-    expect(scale).toMatchObject({ instanceMemoryMB: 4096 });
     expect(scale.maximumInstanceCount).toSatisfy((count: number) => count >= 40 && count <= 1000);
+    expect(literalsOf(paramsOf('app'))).toMatchObject({ instanceMemoryMB: 4096 });
     expect(literalsOf(find('main.bicep', 'nodeVersion'))).toEqual({ nodeVersion: '24' });
     expect(textOf(propertyOf(app, 'properties', 'functionAppConfig', 'runtime', 'version'))).toBe(
       'nodeVersion',
@@ -65,7 +74,7 @@ describe('the function app', () => {
     expect(literalsOf(propertyOf(app, 'properties'))).toMatchObject({ httpsOnly: true });
   });
 
-  it('fetches its package by its identity', () => {
+  it('fetch their package by their identity', () => {
     const storage = propertyOf(app, 'properties', 'functionAppConfig', 'deployment', 'storage');
     expect(literalsOf(propertyOf(storage, 'authentication'))).toEqual({ type: 'UserAssignedIdentity' });
     expect(textOf(propertyOf(storage, 'authentication', 'userAssignedIdentityResourceId'))).toBe(
@@ -73,9 +82,21 @@ describe('the function app', () => {
     );
   });
 
-  it('gets settings that the app accepts, with one workspace and no key', () => {
-    const config = readConfig(Object.fromEntries(settings.map(({ name, value }) => [name, sampleOf(value)])));
-    expect(config).toMatchObject({
+  it('share neither identity nor storage, so that one goes on without the other', () => {
+    const references = (module: string) =>
+      ['identityId', 'identityClientId', 'blobEndpoint', 'packageContainerName'].map((name) =>
+        textOf(propertyOf(paramsOf(module), name)),
+      );
+    expect(references('app').every((text) => /^app(Identity|Storage)\./.test(text))).toBe(true);
+    expect(references('watchdog').every((text) => /^watchdog(Identity|Storage)\./.test(text))).toBe(true);
+    expect(find('main.bicep', 'watchdog').condition).toBeNull();
+    expect(literalsOf(paramsOf('watchdog'))).toMatchObject({ subnetId: '' });
+  });
+
+  it('get settings that the app accepts, with one workspace and no key', () => {
+    const settings = sampleSettings('app');
+    expect(readRole(settings)).toBe('app');
+    expect(readConfig(settings)).toMatchObject({
       owner: SAMPLES.installationId,
       tables: { endpoint: 'https://example.table.core.windows.net', account: null },
       identityClientId: SAMPLES.identityClientId,
@@ -83,15 +104,30 @@ describe('the function app', () => {
     });
   });
 
-  it('gets its host storage and its logs by identity, and its own page at the root', () => {
-    const written = Object.fromEntries(settings.map(({ name, value }) => [name, sampleOf(value)]));
-    expect(written).toMatchObject({
+  it('get settings that the watchdog accepts: the same installation, the same workspaces, and no table', () => {
+    const settings = sampleSettings('watchdog');
+    expect(readRole(settings)).toBe('watchdog');
+    expect(readWatchdogConfig(settings)).toMatchObject({
+      owner: SAMPLES.installationId,
+      workspaces: readConfig(sampleSettings('app')).workspaces,
+      armEndpoint: 'https://management.azure.com',
+      identityClientId: SAMPLES.identityClientId,
+    });
+    expect(Object.keys(settings).filter((name) => /TABLE|QUEUE/i.test(name))).toEqual([]);
+  });
+
+  it('get their host storage and their logs by identity, and the app its own page at the root', () => {
+    const host = {
       AzureWebJobsStorage__blobServiceUri: SAMPLES.blobEndpoint,
-      AzureWebJobsStorage__queueServiceUri: SAMPLES.queueEndpoint,
-      AzureWebJobsStorage__tableServiceUri: SAMPLES.tableEndpoint,
       AzureWebJobsStorage__credential: 'managedidentity',
       AzureWebJobsStorage__clientId: SAMPLES.identityClientId,
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: `ClientId=${SAMPLES.identityClientId};Authorization=AAD`,
+    };
+    expect(sampleSettings('watchdog')).toMatchObject(host);
+    expect(sampleSettings('app')).toMatchObject({
+      ...host,
+      AzureWebJobsStorage__queueServiceUri: SAMPLES.queueEndpoint,
+      AzureWebJobsStorage__tableServiceUri: SAMPLES.tableEndpoint,
       AzureWebJobsDisableHomepage: 'true',
     });
     expect(
@@ -101,21 +137,122 @@ describe('the function app', () => {
     });
   });
 
-  it('gets no setting that neither the platform nor the app reads, and none that Flex Consumption refuses', () => {
-    const documented = Object.keys((JSON.parse(read('local.settings.json.example')) as Example).Reasons);
-    const ours = settings
-      .map(({ name }) => name)
-      .filter((name) => !/^(AzureWebJobsStorage__|APPLICATIONINSIGHTS_)/.test(name));
-    expect(ours.filter((name) => !documented.includes(name))).toEqual([]);
-    expect(settings.filter(({ name }) => /^(FUNCTIONS_|WEBSITE_|SCM_|ENABLE_ORYX)/.test(name))).toEqual([]);
-    expect(settings.map(({ name }) => name)).not.toContain('AzureWebJobsStorage');
-    expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length);
+  it.each(['app', 'watchdog'])(
+    'give the %s no setting that nobody reads, and none that Flex Consumption refuses',
+    (module) => {
+      const documented = Object.keys((JSON.parse(read('local.settings.json.example')) as Example).Reasons);
+      const names = settingsOf(module).map(({ name }) => name);
+      const ours = names.filter((name) => !/^(AzureWebJobsStorage__|APPLICATIONINSIGHTS_)/.test(name));
+      expect(ours.filter((name) => !documented.includes(name))).toEqual([]);
+      expect(names.filter((name) => /^(FUNCTIONS_|WEBSITE_|SCM_|ENABLE_ORYX)/.test(name))).toEqual([]);
+      expect(names).not.toContain('AzureWebJobsStorage');
+      expect(new Set(names).size).toBe(names.length);
+    },
+  );
+
+  it('are the services that azure.yaml deploys', () => {
+    const services =
+      read('azure.yaml')
+        .split(/^services:$/m)[1]
+        ?.split(/^\w/m)[0] ?? '';
+    const names = [...services.matchAll(/^ {2}(\w+):$/gm)].map((match) => match[1]);
+    expect(names).toEqual(['app', 'watchdog']);
+    expect(names.map((name) => literalsOf(paramsOf(name ?? '')).serviceName)).toEqual(names);
+    expect(textOf(propertyOf(app, 'tags'))).toContain("'azd-service-name': serviceName");
+  });
+});
+
+describe('what the app may do', () => {
+  it('is the same role for app and watchdog on a workspace, and no more than reading quota elsewhere', () => {
+    expect(textsIn(find('modules/workspace-access.bicep', 'scientistRoleId').value)).toEqual([
+      'f6c7c914-8db3-469d-8ca1-694a8f32e121',
+    ]);
+    expect(Object.fromEntries(rolesByModule())).toEqual({
+      'durable-task-scheduler': ['Durable Task Data Contributor'],
+      monitoring: ['Monitoring Metrics Publisher'],
+      'quota-access': ['Reader'],
+      registry: ['AzureML Registry User'],
+      secrets: ['Key Vault Secrets User', 'Key Vault Secrets Officer'],
+      storage: [
+        'Storage Blob Data Owner',
+        'Storage Queue Data Contributor',
+        'Storage Table Data Contributor',
+        'Storage Table Data Reader',
+      ],
+      'workspace-access': ['AzureML Data Scientist'],
+    });
+  });
+});
+
+describe('what is on and what is off', () => {
+  const defaults = Object.fromEntries(
+    readBicep(template.get('infra/main.bicep') ?? '').flatMap(({ keyword, name, value }) =>
+      keyword === 'param' && value?.kind === 'literal' ? [[name, value.value]] : [],
+    ),
+  );
+
+  it('warns by a budget, and asks for nothing else that costs money or takes rights', () => {
+    expect(defaults).toMatchObject({
+      budgetUsdPerMonth: '500',
+      quotaReader: 'on',
+      modelRegistryLocations: '',
+      durableBackend: 'storage',
+      signInClientId: '',
+      privateNetwork: 'off',
+      secretSettings: '',
+    });
+    const conditions = [
+      'budget',
+      'registry',
+      'scheduler',
+      'signIn',
+      'network',
+      'workspaceEndpoint',
+      'secrets',
+    ];
+    for (const name of conditions) expect(find('main.bicep', name).condition, name).not.toBeNull();
   });
 
-  it('is the service that azure.yaml deploys', () => {
-    const tag = /'azd-service-name': '(\w+)'/.exec(textOf(propertyOf(app, 'tags')))?.[1];
-    const services = read('azure.yaml').split(/^services:$/m)[1] ?? '';
-    expect([...services.matchAll(/^ {2}(\w+):$/gm)].map((match) => match[1])).toEqual([tag]);
+  it('leads every optional thing back to a param', () => {
+    const texts = ['registry', 'scheduler', 'signIn', 'network', 'secrets'].map((name) =>
+      textOf(find('main.bicep', name).condition),
+    );
+    expect(texts).toEqual([
+      '!empty(modelRegistryLocations)',
+      "durableBackend == 'scheduler'",
+      '!empty(signInClientId)',
+      'isPrivate',
+      '!empty(secretNames)',
+    ]);
+  });
+
+  it('keeps secrets in a vault and only refers to them, so that a new provisioning loses none', () => {
+    const reference = find('modules/secrets.bicep', 'settings').value;
+    expect(reference?.kind === 'loop' && textOf(propertyOf(reference.body, 'value'))).toMatch(
+      /^'@Microsoft\.KeyVault\(VaultName=\$\{name\};SecretName=/,
+    );
+    expect(
+      textOf(
+        propertyOf(
+          find('modules/function-app.bicep', 'app').value,
+          'properties',
+          'keyVaultReferenceIdentity',
+        ),
+      ),
+    ).toBe('identityId');
+  });
+
+  it('overrules host.json by settings that name what is there', () => {
+    const { extensions } = JSON.parse(read('host.json')) as { extensions: { durableTask: object } };
+    const names = textsIn(find('modules/durable-task-scheduler.bicep', 'settings').value).filter((text) =>
+      text.startsWith('AzureFunctionsJobHost__'),
+    );
+    expect(names).toHaveLength(3);
+    for (const name of names) {
+      const [, section, extension, key] = name.split('__');
+      expect([section, extension]).toEqual(['extensions', 'durableTask']);
+      expect(Object.keys(extensions.durableTask)).toContain(key);
+    }
   });
 });
 
@@ -130,12 +267,35 @@ describe('main.bicep and what azd gives it', () => {
     const names = params.map(({ name }) => name);
     expect(Object.keys(parameters).filter((name) => !names.includes(name))).toEqual([]);
     const required = params.filter(({ value }) => value === null).map(({ name }) => name);
-    expect(required).toEqual(['environmentName', 'location', 'mlResourceGroup', 'mlWorkspaceName']);
+    expect(required).toEqual(['environmentName', 'location']);
     expect(required.filter((name) => parameters[name] === undefined)).toEqual([]);
   });
 
-  it('gives the Node version that main.bicep has by default', () => {
-    expect(parameters.nodeVersion?.value).toMatch(/^\$\{FOUNDRY_BENCH_NODE_VERSION=24\}$/);
+  it('lets every param be set by azd env set, with the default that main.bicep has', () => {
+    const settable = params.map(({ name }) => name).filter((name) => name !== 'thisMonth');
+    expect(Object.keys(parameters)).toEqual(settable);
+    for (const { name, value } of params.filter((param) => settable.includes(param.name))) {
+      const [, variable, otherwise = ''] =
+        /^\$\{([A-Z][A-Z0-9_]*)(?:=(.*))?\}$/.exec(parameters[name]?.value ?? '') ?? [];
+      expect(variable, name).toMatch(/^(AZURE|FOUNDRY_BENCH)_/);
+      expect(otherwise, name).toBe(value?.kind === 'literal' ? value.value : '');
+    }
+  });
+
+  it('gives nothing back that nobody uses', () => {
+    const outputs = main.filter(({ keyword }) => keyword === 'output').map(({ name }) => name);
+    const users = [
+      read('infra/scripts/predown.mjs'),
+      read('infra/main.parameters.json'),
+      read('docs/azure.md'),
+    ].join('\n');
+    expect(outputs.filter((name) => !users.includes(name))).toEqual([]);
+  });
+
+  it('is described on the page about Azure, option by option', () => {
+    const page = read('docs/azure.md');
+    const variables = Object.values(parameters).map(({ value }) => /[A-Z][A-Z0-9_]+/.exec(value)?.[0] ?? '');
+    expect(variables.filter((variable) => !page.includes(variable))).toEqual([]);
   });
 
   it('gives back names in UPPER_SNAKE, which azd keeps as settings of the environment', () => {
@@ -211,9 +371,29 @@ function textOf(value: Value | null): string {
   return value?.kind === 'expression' ? value.text : '';
 }
 
-function readSettings(app: Value | null): readonly { readonly name: string; readonly value: Value }[] {
-  const list = propertyOf(app, 'properties', 'siteConfig', 'appSettings');
-  if (list?.kind !== 'array') throw new Error('The app settings are not written out as a list.');
+function paramsOf(module: string): Value | null {
+  return propertyOf(find('main.bicep', module).value, 'params');
+}
+
+interface Setting {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** The settings that every deployment of a function app gets: the host's, and those that main.bicep writes out for it. */
+function settingsOf(module: string): readonly Setting[] {
+  const passed = propertyOf(paramsOf(module), 'settings');
+  // What is concatenated behind the first list is there only where an option asks for it.
+  const own = passed?.kind === 'expression' ? readBicepValue(passed.text.replace(/^concat\(/, '')) : passed;
+  return [...readSettings(find('modules/function-app.bicep', 'hostSettings').value), ...readSettings(own)];
+}
+
+function sampleSettings(module: string): Record<string, string> {
+  return Object.fromEntries(settingsOf(module).map(({ name, value }) => [name, sampleOf(value)]));
+}
+
+function readSettings(list: Value | null): readonly Setting[] {
+  if (list?.kind !== 'array') throw new Error('The settings are not written out as a list.');
   return list.items.map((item) => {
     const name = propertyOf(item, 'name');
     const value = propertyOf(item, 'value');
@@ -223,38 +403,55 @@ function readSettings(app: Value | null): readonly { readonly name: string; read
   });
 }
 
-/** The setting's value with the samples put in for the params. */
+/** Every literal string within a value. */
+function textsIn(value: Value | null): readonly string[] {
+  switch (value?.kind) {
+    case 'literal':
+      return [String(value.value)];
+    case 'object':
+      return [...value.properties.values()].flatMap(textsIn);
+    case 'array':
+      return value.items.flatMap(textsIn);
+    default:
+      return [];
+  }
+}
+
+/** The roles that each module gives, by the names that stand before their ids. */
+function rolesByModule(): readonly (readonly [string, readonly string[]])[] {
+  return [...template].flatMap(([file, text]) => {
+    const roles = [...text.matchAll(/\/\/ (.+)\n.*'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'/g)].map(
+      (match) => match[1] ?? '',
+    );
+    return roles.length === 0 ? [] : [[path.basename(file, '.bicep'), roles] as const];
+  });
+}
+
+/** The setting's value with the samples put in for params, and for outputs by their last name. */
 function sampleOf(value: Value): string {
   if (value.kind === 'literal') return String(value.value);
   const text = textOf(value);
   if (text === 'string(workspaces)') return sampleWorkspaces();
   const quoted = text.startsWith("'") ? text.slice(1, -1) : `\${${text}}`;
-  return quoted.replace(/\$\{(.*?)\}/g, (_, name: string) => {
+  return quoted.replace(/\$\{(.*?)\}/g, (_, reference: string) => {
+    const name = reference.split('.').at(-1) ?? '';
     const sample = SAMPLES[name];
     if (sample === undefined) throw new Error(`This test has no sample of ${name}.`);
     return sample;
   });
 }
 
-/** What main.bicep passes as workspaces, its properties filled with samples. */
+/** The setting WORKSPACES where no other workspace is named, its address filled with samples. */
 function sampleWorkspaces(): string {
-  const passed = propertyOf(find('main.bicep', 'app').value, 'params', 'workspaces');
-  if (passed?.kind !== 'object') throw new Error('main.bicep passes no object as workspaces.');
+  expect(textOf(find('main.bicep', 'workspaces').value)).toMatch(/^union\(\{ default: workspace \},/);
+  const address = find('main.bicep', 'workspace').value;
+  const names = address?.kind === 'object' ? [...address.properties.keys()] : [];
   const samples: Record<string, string> = {
-    mlResourceGroup: 'rg-ml',
-    mlWorkspaceName: 'ml',
-    'empty(mlSubscriptionId) ? subscription().subscriptionId : mlSubscriptionId':
-      '11111111-2222-4333-8444-666666666666',
+    subscriptionId: '11111111-2222-4333-8444-666666666666',
+    resourceGroup: 'rg-ml',
+    workspace: 'ml',
   };
-  const workspaces = [...passed.properties].map(([name, reference]) => {
-    const address = find('main.bicep', textOf(reference)).value;
-    if (address?.kind !== 'object') throw new Error(`The workspace ${name} is not an object.`);
-    return [
-      name,
-      Object.fromEntries([...address.properties].map(([key, part]) => [key, samples[textOf(part)]])),
-    ];
-  });
-  return JSON.stringify(Object.fromEntries(workspaces));
+  return JSON.stringify({ default: Object.fromEntries(names.map((name) => [name, samples[name]])) });
 }
 
 /** Whether a line of .funcignore means this entry of the root, for the patterns that the file uses. */

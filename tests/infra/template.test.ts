@@ -40,8 +40,8 @@ describe('a broken template', () => {
     {
       name: 'a string where a number is wanted',
       file: 'function-app',
-      from: 'instanceMemoryMB: 4096',
-      to: "instanceMemoryMB: '4096'",
+      from: 'maximumInstanceCount: 40',
+      to: "maximumInstanceCount: '40'",
       fault: 'is a string, not a integer',
     },
     {
@@ -96,8 +96,8 @@ describe('a broken template', () => {
     {
       name: 'a param that the module lacks',
       file: 'main',
-      from: 'appPrincipalId: identity',
-      to: 'principalId: identity',
+      from: 'appPrincipalId: appIdentity',
+      to: 'principalId: appIdentity',
       fault: 'has no param principalId',
     },
     {
@@ -110,16 +110,16 @@ describe('a broken template', () => {
     {
       name: 'a module without a scope',
       file: 'main',
-      from: "  name: 'identity'\n  scope: group\n",
-      to: "  name: 'identity'\n",
+      from: "  name: 'app-identity'\n  scope: group\n",
+      to: "  name: 'app-identity'\n",
       fault: 'is given no scope',
     },
     {
       name: 'an output that the module lacks',
       file: 'main',
-      from: 'storage.outputs.blobEndpoint',
-      to: 'storage.outputs.blobUri',
-      fault: 'storage.outputs.blobUri is not an output',
+      from: 'appStorage.outputs.blobEndpoint',
+      to: 'appStorage.outputs.blobUri',
+      fault: 'appStorage.outputs.blobUri is not an output',
     },
     {
       name: 'a property that Azure does not give back',
@@ -169,6 +169,41 @@ describe('a broken template', () => {
       from: '  scope: workspace\n',
       to: '',
       fault: 'has no scope',
+    },
+    {
+      name: 'a param that a module in a loop lacks',
+      file: 'main',
+      from: '    workspaceName: other.address.workspace\n',
+      to: '    workspace: other.address.workspace\n',
+      fault: 'has no param workspace',
+    },
+    {
+      name: 'a name that only a lambda knows',
+      file: 'main',
+      from: 'other => other.address)',
+      to: 'other => another.address)',
+      fault: 'another is used and not declared',
+    },
+    {
+      name: "a name that is used in the condition of a loop's items only",
+      file: 'main',
+      from: "in otherWorkspaces: if (quotaReader == 'on')",
+      to: "in otherWorkspaces: if (quotas == 'on')",
+      fault: 'quotas is used and not declared',
+    },
+    {
+      name: 'a threshold that is none',
+      file: 'budget',
+      from: "thresholdType: 'Forecasted'",
+      to: "thresholdType: 'Foreseen'",
+      fault: 'thresholdType is "Foreseen"',
+    },
+    {
+      name: 'a sign-in of a kind that there is not',
+      file: 'sign-in',
+      from: "unauthenticatedClientAction: 'RedirectToLoginPage'",
+      to: "unauthenticatedClientAction: 'Redirect'",
+      fault: 'body.properties.globalValidation',
     },
     {
       name: 'a key that is read',

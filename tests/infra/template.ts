@@ -21,6 +21,11 @@ const ROLES: Readonly<Record<string, string>> = {
   '76199698-9eea-4c19-bc75-cec21354c6b6': 'Storage Table Data Reader',
   '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
   'f6c7c914-8db3-469d-8ca1-694a8f32e121': 'AzureML Data Scientist',
+  'acdd72a7-3385-48ef-bd42-f606fba81ae7': 'Reader',
+  '1823dd4f-9b8c-4ab6-ab4e-7397a3684615': 'AzureML Registry User',
+  '0ad04412-c4d5-4796-b79c-f76d14c8d402': 'Durable Task Data Contributor',
+  '4633458b-17de-408a-b874-0445c86b69e6': 'Key Vault Secrets User',
+  'b86a8fe4-44ce-4948-aee5-eccb2c155cd7': 'Key Vault Secrets Officer',
 };
 
 /** What a template would write where a secret goes, or read one with. */
@@ -61,7 +66,7 @@ export function findFaults(template: Template, types: ResourceTypes): readonly s
   for (const [file, declarations] of files) {
     const found = [
       ...findNameFaults(declarations),
-      ...declarations.flatMap((declaration) => findResourceFaults(declaration, types)),
+      ...declarations.flatMap((declaration) => findResourceFaults(declaration, declarations, types)),
       ...declarations.flatMap((declaration) => findModuleFaults(declaration, file, declarations, files)),
       ...findReferenceFaults(declarations, file, files, types),
       ...findTextFaults(template.get(file) ?? ''),
@@ -94,7 +99,11 @@ function valuesOf({ condition, value }: Declaration): readonly Value[] {
 }
 
 /** Type and version exist, and the body fits them. */
-function findResourceFaults(declaration: Declaration, types: ResourceTypes): readonly string[] {
+function findResourceFaults(
+  declaration: Declaration,
+  siblings: readonly Declaration[],
+  types: ResourceTypes,
+): readonly string[] {
   const { keyword, name, type, existing, value } = declaration;
   if (keyword !== 'resource' || UNPUBLISHED_TYPES.includes(type)) return [];
   const schemas = types[type];
@@ -105,7 +114,9 @@ function findResourceFaults(declaration: Declaration, types: ResourceTypes): rea
   const faults = [...fitBody(body, schemas.request)];
   if (type.startsWith('Microsoft.Authorization/roleAssignments@')) {
     if (propertyOf(body, 'properties', 'description') === null) faults.push('has no description of why');
-    if (propertyOf(value.kind === 'loop' ? value.body : value, 'scope') === null)
+    const scope = propertyOf(value.kind === 'loop' ? value.body : value, 'scope');
+    // In a file for a subscription, a role for all of it is what the file is for.
+    if (scope === null && scopeOf(siblings) !== 'subscription')
       faults.push('has no scope, so it would hold for the whole resource group');
   }
   return faults.map((fault) => `${name}: ${fault}`);
@@ -133,7 +144,8 @@ function findModuleFaults(
   if (target === undefined) return [`module ${name}: ${type} does not exist or cannot be read`];
   const faults: string[] = [];
   const params = target.filter((declaration) => declaration.keyword === 'param');
-  const passed = propertyOf(value, 'params');
+  const body = value.kind === 'loop' ? value.body : value;
+  const passed = propertyOf(body, 'params');
   const names = passed?.kind === 'object' ? [...passed.properties.keys()] : [];
   for (const given of names)
     if (!params.some((param) => param.name === given))
@@ -141,7 +153,7 @@ function findModuleFaults(
   for (const param of params)
     if (param.value === null && !names.includes(param.name))
       faults.push(`module ${name}: the param ${param.name} of ${type} is not given`);
-  if (scopeOf(siblings) !== scopeOf(target) && propertyOf(value, 'scope') === null)
+  if (scopeOf(siblings) !== scopeOf(target) && propertyOf(body, 'scope') === null)
     faults.push(`module ${name}: ${type} is for a ${scopeOf(target)} and is given no scope`);
   return faults;
 }
