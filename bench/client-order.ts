@@ -18,6 +18,8 @@ export interface ClientOrder {
   readonly burst: boolean;
   /** Whether the moments of each content are wanted; without, counts only. */
   readonly stamps: boolean;
+  /** Numbers of answers after which memory is noted; of ours only. */
+  readonly memoryAt: readonly number[];
   /** How much of each 10 ms the client's main thread spends with other work, as a busy host does; 0 to 1. */
   readonly hostBusyShare: number;
 }
@@ -28,6 +30,15 @@ export interface ClientStamps {
   readonly sentMs: number;
   /** Each content event. */
   readonly contentMs: readonly number[];
+}
+
+/** What a client's thread holds after its garbage was collected. */
+export interface MemoryNote {
+  readonly requests: number;
+  /** JavaScript objects and the buffers outside of the heap that they hold, of the load's thread. */
+  readonly heldBytes: number;
+  /** Of the whole process. */
+  readonly rssBytes: number;
 }
 
 export interface ClientResult {
@@ -41,6 +52,7 @@ export interface ClientResult {
   readonly cpuMs: number;
   readonly peakRssBytes: number;
   readonly stamps: readonly ClientStamps[];
+  readonly memory: readonly MemoryNote[];
 }
 
 /** Begins the ids of the measured requests; those of the warm-up begin otherwise. */

@@ -11,6 +11,7 @@ export interface ClientRun {
   readonly failed: number;
   readonly events: number;
   readonly stamps: ClientResult['stamps'];
+  readonly memory?: ClientResult['memory'];
 }
 
 /** A client: sends `requests` requests whose ids begin with `idPrefix`, and ends when all are answered. */
@@ -41,7 +42,11 @@ async function measureClient(order: ClientOrder): Promise<ClientResult> {
   const { run } = await LOADERS[order.client]();
   const endHost = simulateHost(order.hostBusyShare);
   if (order.warmUpRequests > 0)
-    await run({ ...order, stamps: false, burst: false }, order.warmUpRequests, WARM_UP_ID_PREFIX);
+    await run(
+      { ...order, stamps: false, burst: false, memoryAt: [] },
+      order.warmUpRequests,
+      WARM_UP_ID_PREFIX,
+    );
   const cpu = process.cpuUsage();
   const beganMs = performance.now();
   const measured = await run(order, order.requests, MEASURED_ID_PREFIX);
@@ -49,6 +54,7 @@ async function measureClient(order: ClientOrder): Promise<ClientResult> {
   const { user, system } = process.cpuUsage(cpu);
   endHost();
   return {
+    memory: [],
     ...measured,
     wallMs,
     cpuMs: (user + system) / 1000,

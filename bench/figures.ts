@@ -1,5 +1,5 @@
 /** The arithmetic of the bench: what a client saw held against what the server did. Pure. */
-import type { ClientResult, ClientStamps } from './client-order.ts';
+import type { ClientResult, ClientStamps, MemoryNote } from './client-order.ts';
 import type { TruthRecord } from './truth-server.ts';
 
 /** The value below which the share `quantile` (0 to 1) of the values lies, by nearest rank; NaN of none. */
@@ -109,6 +109,26 @@ export function eventRate(result: ClientResult): RateFigures {
   return {
     perSecond: (result.events / result.wallMs) * 1000,
     cpuMsPerUnits: (result.cpuMs / result.events) * 1_000_000,
+  };
+}
+
+export interface MemoryFigures {
+  readonly heldFirstBytes: number;
+  readonly heldLastBytes: number;
+  /** What each request between the two notes has left behind. */
+  readonly heldBytesPerRequest: number;
+  readonly rssGrowthBytes: number;
+}
+
+/** Between the first note and the last; NaN without both. */
+export function memoryGrowth(notes: readonly MemoryNote[]): MemoryFigures {
+  const none = { requests: Number.NaN, heldBytes: Number.NaN, rssBytes: Number.NaN };
+  const [first, last] = [notes[0] ?? none, notes.at(-1) ?? none];
+  return {
+    heldFirstBytes: first.heldBytes,
+    heldLastBytes: last.heldBytes,
+    heldBytesPerRequest: (last.heldBytes - first.heldBytes) / (last.requests - first.requests),
+    rssGrowthBytes: last.rssBytes - first.rssBytes,
   };
 }
 

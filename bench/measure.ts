@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { runClient, startTruth, type TruthProcess } from './child.ts';
 import { type ClientName, type ClientResult, MEASURED_ID_PREFIX } from './client-order.ts';
-import { compareToTruth, eventRate, medianOf, requestRate, startSpreadMs } from './figures.ts';
+import { compareToTruth, eventRate, medianOf, memoryGrowth, requestRate, startSpreadMs } from './figures.ts';
 import { type BenchPlan, type Row, requestsOf } from './rows.ts';
 import { writeSchedulePath } from './schedule.ts';
 import type { TruthOrder, TruthRecord } from './truth-server.ts';
@@ -98,6 +98,7 @@ async function measureOnce(
       tokens: row.schedule.kind === 'plain' ? 0 : row.schedule.tokens,
       burst: row.kind === 'burst',
       stamps: row.kind === 'latency',
+      memoryAt: row.kind === 'memory' ? [row.requests / 10, row.requests] : [],
       hostBusyShare: row.place === 'own' ? 0 : BUSY_SHARE,
     },
     row.place === 'one-core' ? SERVER_CORE : CLIENT_CORE,
@@ -122,6 +123,8 @@ function figuresOf(row: Row, result: ClientResult, records: readonly TruthRecord
       return { ...requestRate(result, records), peakRssBytes: result.peakRssBytes };
     case 'events':
       return { ...eventRate(result), peakRssBytes: result.peakRssBytes };
+    case 'memory':
+      return { ...memoryGrowth(result.memory) };
     case 'burst':
       return { startSpreadMs: startSpreadMs(records) };
   }

@@ -12,7 +12,7 @@ export type Place =
 
 export interface Row {
   readonly name: string;
-  readonly kind: 'latency' | 'requests' | 'events' | 'burst';
+  readonly kind: 'latency' | 'requests' | 'events' | 'memory' | 'burst';
   readonly schedule: Schedule;
   readonly connections: number;
   readonly requests: number;
@@ -35,6 +35,8 @@ const SHORT_STREAM: Schedule = { kind: 'stream', tokens: 4, ttftMs: 4, gapMs: 1.
 const SLOW_STREAM: Schedule = { kind: 'stream', tokens: 16, ttftMs: 300, gapMs: 20, tokensPerWrite: 1 };
 /** As fast as the client reads, 16 events a write. */
 const FLOOD: Schedule = { kind: 'stream', tokens: 4096, ttftMs: 0, gapMs: 0, tokensPerWrite: 16 };
+/** Answers with so many events that samples which were kept would show. */
+const SHORT_FLOOD: Schedule = { ...FLOOD, tokens: 64 };
 const PLAIN: Schedule = { kind: 'plain' };
 
 const STREAMING: readonly ClientName[] = ['ours', 'undici', 'fetch'];
@@ -59,6 +61,12 @@ export const FULL: BenchPlan = {
       schedule: FLOOD,
       clients: STREAMING,
     },
+    // Memory is noted after a tenth of the requests and after all.
+    {
+      ...plainRow('memory of 1,000 and of 10,000 requests of 64 events, c = 32', 'memory', 32, 10_000, 500),
+      schedule: SHORT_FLOOD,
+      clients: ['ours'],
+    },
     // Cold and without a warm-up: a burst is what a measurement begins with.
     { ...plainRow('burst of 256', 'burst', 256, 256, 0), clients: ['ours', 'autocannon'] },
   ],
@@ -78,6 +86,11 @@ export const QUICK: BenchPlan = {
       ...plainRow('streamed events, 16 a write', 'events', 4, 8, 4),
       schedule: FLOOD,
       clients: ['ours', 'undici'],
+    },
+    {
+      ...plainRow('memory of 20 and of 200 requests', 'memory', 4, 200, 20),
+      schedule: SHORT_FLOOD,
+      clients: ['ours'],
     },
     { ...plainRow('burst of 16', 'burst', 16, 16, 0), clients: ['ours', 'autocannon'] },
   ],

@@ -13,6 +13,7 @@ interface Column {
 const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
 const rounded = (value: number): string => Math.round(value).toLocaleString('en-US');
+const tenths = (value: number): string => (value / 1e6).toFixed(1);
 const megabytes = (value: number): string => (value / 1e6).toFixed(0);
 
 const COLUMNS: Readonly<Record<Row['kind'], readonly Column[]>> = {
@@ -39,6 +40,12 @@ const COLUMNS: Readonly<Record<Row['kind'], readonly Column[]>> = {
     { title: 'peak MB', figure: 'peakRssBytes', write: megabytes },
     { title: 'server busy', figure: 'serverBusyShare', write: percent },
   ],
+  memory: [
+    { title: 'held after a tenth, MB', figure: 'heldFirstBytes', write: tenths },
+    { title: 'held after all, MB', figure: 'heldLastBytes', write: tenths },
+    { title: 'bytes held per further request', figure: 'heldBytesPerRequest', write: rounded },
+    { title: 'RSS growth MB', figure: 'rssGrowthBytes', write: tenths },
+  ],
   burst: [{ title: 'start spread at the server ms', figure: 'startSpreadMs', write: ms, ratio: true }],
 };
 
@@ -60,7 +67,7 @@ function writeTable(row: Row, results: readonly RowResult[]): string {
     return `| ${[result.client, ...cells, result.failed].join(' | ')} |`;
   });
   return [
-    `**${row.name}** (in brackets: ratio to ${peerOf(row.kind)})`,
+    peer === undefined ? `**${row.name}**` : `**${row.name}** (in brackets: ratio to ${peerOf(row.kind)})`,
     '',
     `| ${titles.join(' | ')} |`,
     `| ${titles.map((_, index) => (index === 0 ? '---' : '---:')).join(' | ')} |`,

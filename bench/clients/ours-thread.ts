@@ -1,10 +1,12 @@
 /** The thread of our engine: what src/load/worker.ts does, but that it keeps the samples where stamps are wanted. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 import type { Sample } from '../../src/core/sample.ts';
 import type { ShardOrder } from '../../src/core/shard.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import type { ClientRun } from '../client.ts';
-import type { ClientStamps } from '../client-order.ts';
+import type { ClientStamps, MemoryNote } from '../client-order.ts';
 import type { ToThread } from './ours.ts';
 
 /** The bench's longest wait for an answer; nothing of it comes near. */
@@ -32,17 +34,33 @@ async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientR
     startAtMs: null,
   };
   const stamps: ClientStamps[] = [];
+  const memory: MemoryNote[] = [];
   let events = 0;
+  let answers = 0;
   const onSample = (sample: Sample): void => {
+    answers += 1;
+    if (order.memoryAt.includes(answers)) memory.push(noteMemory(answers));
     if (sample.ttftMs !== null) events += sample.gapsMs.length + 1;
     if (order.stamps) stamps.push(readStamps(sample));
   };
   const summary = await new ShardLoop(shard, nothing, nothing, onSample).run();
   const failed = summary.attempted - summary.succeeded;
-  return { succeeded: summary.succeeded, failed, events, stamps };
+  return { succeeded: summary.succeeded, failed, events, stamps, memory };
 }
 
 const nothing = (): void => {};
+
+let collect: (() => void) | null = null;
+
+function noteMemory(requests: number): MemoryNote {
+  if (collect === null) {
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+  }
+  collect();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { requests, heldBytes: heapUsed + external, rssBytes: rss };
+}
 
 function readStamps(sample: Sample): ClientStamps {
   const contentMs: number[] = [];

@@ -5,6 +5,7 @@
  */
 import type { Sample } from '../core/sample.ts';
 import { classifyMaskedError, isPage, readErrorWords, type Verdict } from './classify.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import { type AnswerShape, type JsonPath, type PayloadFamily, readPath } from './payload-family.ts';
 import { SseParser } from './sse.ts';
 
@@ -104,7 +105,7 @@ class BodyReader implements AnswerReader {
   readonly reading = emptyReading(false);
   readonly #family: PayloadFamily;
   readonly #prompt: string;
-  readonly #chunks: Buffer[] = [];
+  readonly #body = new GatheredBytes();
   #arrivedMs = 0;
 
   constructor(family: PayloadFamily, prompt: string) {
@@ -113,14 +114,14 @@ class BodyReader implements AnswerReader {
   }
 
   push(chunk: Buffer, nowMs: number): void {
-    this.#chunks.push(chunk);
+    this.#body.add(chunk);
     this.#arrivedMs = nowMs;
   }
 
   end(): void {
     const reading = this.reading;
     reading.complete = true;
-    const body = Buffer.concat(this.#chunks).toString('utf8');
+    const body = this.#body.take().toString('utf8');
     const parsed = parseAnswer(body);
     const { answer } = this.#family;
     if (parsed === null) reading.verdict = describeNoJson(body);

@@ -4,6 +4,7 @@
  * the catalog's serving image for what comes as 424 or as 200.
  */
 import type { RequestFailure } from '../core/failure.ts';
+import { redact } from '../core/redact.ts';
 
 /** Enough for a server's sentence; a row keeps one of each class. */
 const WORDS_CHARACTERS = 300;
@@ -92,7 +93,7 @@ function classifyThrottle(headers: Readonly<Record<string, unknown>>, words: str
 export function classifyMaskedError(error: unknown, exception?: unknown): Verdict {
   const told = [error, exception]
     .filter((part) => part !== undefined && part !== null && part !== '')
-    .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)));
+    .map((part) => (typeof part === 'string' ? part : writeJson(part)));
   const words = told.map(readErrorWords).join(': ');
   return {
     failure: recognizeRefusal(`${words} ${told.map(readErrorCodes).join(' ')}`) ?? 'masked-error',
@@ -203,7 +204,16 @@ function findWords(value: unknown, depth: number): string | null {
     const words = findWords(fields[name], depth + 1);
     if (words !== null && words !== '') return words;
   }
-  return depth === 0 ? null : JSON.stringify(value);
+  return depth === 0 ? null : writeJson(value);
+}
+
+/** JSON.parse reads what is nested a million levels deep, and JSON.stringify breaks on it. */
+function writeJson(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'An error that is nested too deeply to be written.';
+  }
 }
 
 /**
@@ -214,14 +224,15 @@ export function shortenWords(words: string, authorization: string | null): strin
   // Only the beginning is kept, with room for a secret that crosses the cut.
   let text = words.slice(0, READ_CHARACTERS).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
   for (const secret of secretsOf(authorization)) text = text.replaceAll(secret, '(authorization)');
-  text = text.replace(/ {2,}/g, ' ').trim();
+  text = redact(text).replace(/ {2,}/g, ' ').trim();
   return text.length <= WORDS_CHARACTERS ? text : `${text.slice(0, WORDS_CHARACTERS - 1)}…`;
 }
 
 function secretsOf(authorization: string | null): string[] {
   if (authorization === null) return [];
   const whole = authorization.trim();
-  return [whole, whole.slice(whole.indexOf(' ') + 1).trim()].filter((secret) => secret !== '');
+  const secret = whole.slice(whole.indexOf(' ') + 1).trim();
+  return [whole, secret, encodeURIComponent(secret)].filter((one) => one !== '');
 }
 
 /** A redirect's target without its query, which may hold a token. */

@@ -46,8 +46,9 @@ export class ClientWatch {
     this.#schedule();
   }
 
-  note(sample: Sample): void {
-    this.#sendDelay.record(sample.sentMs - sample.scheduledMs);
+  /** `dueMs` is when the client could have sent it: waiting for a connection is the server's delay and not ours. */
+  note(sample: Sample, dueMs: number): void {
+    this.#sendDelay.record(sample.sentMs - dueMs);
     if (sample.failure === null && sample.ttftMs !== null) this.#contentEvents += sample.gapsMs.length + 1;
   }
 

@@ -36,12 +36,14 @@ const arrivals = new ArrivalQueue();
 /** What connections to one origin share. */
 export interface Connector {
   readonly timeoutMs: number;
+  /** The checked address to connect to, whatever the name resolves to by now; null lets the name be resolved. */
+  readonly address: string | null;
   /** The last TLS session, which spares the next connection half of its handshake. */
   session: Buffer | null;
 }
 
-export function buildSharedConnector(requestTimeoutMs: number): Connector {
-  return { timeoutMs: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), session: null };
+export function buildSharedConnector(requestTimeoutMs: number, address: string | null = null): Connector {
+  return { timeoutMs: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), address, session: null };
 }
 
 /** What is told of an exchange, in this order; after its end or its error nothing more is. */
@@ -78,9 +80,16 @@ export class Connection {
     return connectMs();
   }
 
+  /** Opens it anew where it will have been idle for too long at that moment; otherwise nothing happens. */
+  refresh(atMs: number): void {
+    if (this.#wire?.usableAt(atMs)) return;
+    this.#wire?.destroy();
+    this.#wire = new Wire(this.#url, this.#connector);
+  }
+
   /** Sends a complete request (head and body as they go over the wire). Gives what abandons it, silently. */
   send(request: Buffer, listener: ExchangeListener): () => void {
-    if (this.#wire === null || !this.#wire.usable) {
+    if (this.#wire === null || !this.#wire.usableAt(monotonicMs())) {
       this.#wire?.destroy();
       this.#wire = new Wire(this.#url, this.#connector);
     }
@@ -143,14 +152,14 @@ class Wire implements Recipient {
     });
   }
 
-  /** Whether a request may be sent on it: it is open or opening, idle, and not for so long that the server closes it. */
-  get usable(): boolean {
+  /** Whether a request may be sent on it then: it is open or opening, idle, and not for so long that the server closes it. */
+  usableAt(ms: number): boolean {
     return (
       !this.#dead &&
       this.#listener === null &&
       this.socket.readable &&
       this.socket.writable &&
-      (this.#idleUntilMs === null || monotonicMs() < this.#idleUntilMs)
+      (this.#idleUntilMs === null || ms < this.#idleUntilMs)
     );
   }
 
@@ -177,7 +186,7 @@ class Wire implements Recipient {
       try {
         this.#read(arrived);
       } catch (error) {
-        this.#fail(error instanceof Error ? error : new Error(String(error)));
+        this.#fail(asError(error));
       }
     }
   }
@@ -216,7 +225,13 @@ class Wire implements Recipient {
     this.#listener = null;
     this.#idleUntilMs = monotonicMs() + this.#idleLimitMs;
     if (!reusable) this.destroy();
-    listener.onEnd(trailers);
+    try {
+      listener.onEnd(trailers);
+    } catch (error) {
+      // An answer that cannot be digested ends its request now, and not with the request's timeout.
+      this.destroy();
+      listener.onError(asError(error));
+    }
   }
 
   #end(): void {
@@ -231,13 +246,17 @@ class Wire implements Recipient {
   }
 }
 
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 type OnRead = (bytes: number, buffer: Uint8Array) => boolean;
 
 function openSocket(url: URL, connector: Connector, callback: OnRead): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const secure = url.protocol === 'https:';
   const options: TcpNetConnectOpts = {
-    host,
+    host: connector.address ?? host,
     port: Number(url.port === '' ? (secure ? 443 : 80) : url.port),
     noDelay: true,
     keepAlive: true,

@@ -5,20 +5,29 @@
  */
 import type { RequestFailure } from '../core/failure.ts';
 import { DurationHistogram } from '../core/histogram.ts';
+import { type OfferedLoad, openLoopFault } from '../core/open-loop.ts';
 import type { OutputUnit } from '../core/payload.ts';
 import type { Sample, TokenSource, TtftReason } from '../core/sample.ts';
 import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
 import { SliceRecorder } from '../core/slices.ts';
 import { steadyFault } from '../core/steady.ts';
+import type { EndedRequests } from './circuit-breaker.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
+import { SloTally } from './slo-tally.ts';
 import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
 
 export class ShardFold {
   readonly #order: ShardOrder;
+  /** In an open loop everything counts from when it was to be sent, in a closed one from when it was. */
+  readonly #open: boolean;
   readonly #gauge = new InFlightGauge();
-  readonly #whole = new Timings();
-  readonly #inside = new Timings();
+  readonly #whole: Timings;
+  readonly #inside: Timings;
+  /** Null where requests are held against nothing. */
+  readonly #slo: { readonly whole: SloTally; readonly inside: SloTally } | null;
+  readonly #offered = { whole: { arrivals: 0, sent: 0 }, inside: { arrivals: 0, sent: 0 } };
+  readonly #failuresInside = new Map<RequestFailure, number>();
   readonly #failures = new Map<RequestFailure, number>();
   readonly #failureExamples = new Map<RequestFailure, string>();
   readonly #failedStatusCodes = new Map<string, number>();
@@ -31,6 +40,8 @@ export class ShardFold {
   #windowGauge: { readonly opened: number; closed: number | null } | null = null;
   #succeeded = 0;
   #succeededInside = 0;
+  #dropped = 0;
+  #droppedInside = 0;
   #streamed = 0;
   #bufferedVotes = 0;
   #streamedVotes = 0;
@@ -44,7 +55,12 @@ export class ShardFold {
   retries = 0;
 
   constructor(order: ShardOrder) {
+    const { load, slo } = order;
     this.#order = order;
+    this.#open = load.mode === 'open';
+    this.#whole = new Timings(this.#open);
+    this.#inside = new Timings(this.#open);
+    this.#slo = slo ? { whole: new SloTally(slo, this.#open), inside: new SloTally(slo, this.#open) } : null;
   }
 
   /** The load begins, at the moment that all shards of a repeat have in common. */
@@ -54,14 +70,38 @@ export class ShardFold {
 
   /** Why the window until now is not that of a steady state; null where it is. */
   steadyFault(nowMs: number): string | null {
-    return this.#slices === null ? null : steadyFault(this.#slices.trace(nowMs));
+    if (this.#slices === null) return null;
+    const trace = this.#slices.trace(nowMs);
+    return this.#open ? openLoopFault(trace, this.#offered.inside) : steadyFault(trace);
+  }
+
+  /** Of an open loop: the time of a request has come. From now on it is outstanding, sent or not. */
+  arrive(scheduledMs: number, nowMs: number): void {
+    this.#slices?.enter(nowMs);
+    this.#offered.whole.arrivals += 1;
+    if (this.#isInWindow(scheduledMs)) this.#offered.inside.arrivals += 1;
+  }
+
+  /** Of an open loop: a request that had arrived is never sent. */
+  drop(scheduledMs: number, nowMs: number): void {
+    this.#slices?.leave(nowMs);
+    this.#dropped += 1;
+    this.#slo?.whole.addDropped();
+    if (!this.#isInWindow(scheduledMs)) return;
+    this.#droppedInside += 1;
+    this.#slo?.inside.addDropped();
   }
 
   /** A request was sent. A request that waits for its next attempt is not in flight. */
-  enter(nowMs: number): void {
+  enter(nowMs: number, scheduledMs: number): void {
     this.#firstSentMs ??= nowMs;
     this.#gauge.enter(nowMs);
-    this.#slices?.enter(nowMs);
+    if (!this.#open) {
+      this.#slices?.enter(nowMs);
+      return;
+    }
+    this.#offered.whole.sent += 1;
+    if (this.#isInWindow(scheduledMs)) this.#offered.inside.sent += 1;
   }
 
   /** It was answered, or failed. */
@@ -107,6 +147,15 @@ export class ShardFold {
     return this.#succeededInside;
   }
 
+  /** Everything that ended inside the window, or should have been sent in it and never was. */
+  get endedInside(): EndedRequests {
+    return {
+      succeeded: this.#succeededInside,
+      failures: this.#failuresInside,
+      dropped: this.#droppedInside,
+    };
+  }
+
   get failed(): number {
     let failed = 0;
     for (const count of this.#failures.values()) failed += count;
@@ -116,9 +165,25 @@ export class ShardFold {
   /** Takes the last attempt of a worker's request that has ended. One that was canceled was not attempted. */
   add(sample: Sample, worker: number): void {
     if (sample.failure === 'canceled') return;
-    this.#noteCycle(sample, worker);
+    // Of an open loop there are none: which connection takes a request is chance, and between two of them it is idle.
+    if (!this.#open) this.#noteCycle(sample, worker);
+    this.#slo?.whole.add(sample);
+    if (this.#belongsToWindow(sample)) this.#slo?.inside.add(sample);
     if (sample.failure === null) this.#addSuccess(sample);
     else this.#addFailure(sample.failure, sample);
+  }
+
+  /**
+   * Whether it is one of those that percentiles and objectives are of: sent inside, ended whenever, since leaving out
+   * what ends late would keep only the fast ones. Of an open loop, to be sent inside: how long it then waited is what
+   * is to be found out.
+   */
+  #belongsToWindow(sample: Sample): boolean {
+    return this.#isInWindow(this.#open ? sample.scheduledMs : sample.sentMs);
+  }
+
+  #isInWindow(ms: number): boolean {
+    return this.#window !== null && isInside(ms, this.#window);
   }
 
   /** A failed request takes its connection's time and carries nothing. */
@@ -142,18 +207,20 @@ export class ShardFold {
     known.requests += 1;
     known.outputTokens += sample.outputTokens;
     known.outputUnits += sample.outputUnits;
-    known.promptTokens += sample.promptTokens ?? this.#order.workload.promptTokens;
+    known.promptTokens +=
+      sample.promptTokens ?? sample.promptTokensAsked ?? this.#order.workload.promptTokens;
   }
 
   #addFailure(failure: RequestFailure, sample: Sample): void {
     count(this.#failures, failure);
+    if (this.#isInWindow(sample.sentMs + sample.e2eMs)) count(this.#failuresInside, failure);
     count(this.#failedStatusCodes, sample.status === null ? 'none' : String(sample.status));
     if (!this.#failureExamples.has(failure)) this.#failureExamples.set(failure, sample.failureDetail ?? '');
   }
 
   #addSuccess(sample: Sample): void {
     const { workload } = this.#order;
-    const promptTokens = sample.promptTokens ?? workload.promptTokens;
+    const promptTokens = sample.promptTokens ?? sample.promptTokensAsked ?? workload.promptTokens;
     this.#succeeded += 1;
     this.#slices?.complete(sample.sentMs + sample.e2eMs, sample.e2eMs, sample.outputUnits);
     this.#sources.add(sample.tokenSource);
@@ -161,7 +228,7 @@ export class ShardFold {
     const buffered = isBuffered(sample);
     if (buffered === true) this.#bufferedVotes += 1;
     if (buffered === false) this.#streamedVotes += 1;
-    if (sample.outputTokens === workload.outputTokens) this.#lengthAsAsked += 1;
+    if (sample.outputTokens === (sample.outputTokensAsked ?? workload.outputTokens)) this.#lengthAsAsked += 1;
     this.#wholeTokens.output += sample.outputTokens;
     this.#wholeTokens.units += sample.outputUnits;
     this.#unit = sample.unit;
@@ -177,8 +244,7 @@ export class ShardFold {
     this.#windowTokens.units += sample.outputUnits * share;
     this.#windowTokens.prompt += promptTokens * share;
     if (isInside(sample.sentMs + sample.e2eMs, this.#window)) this.#succeededInside += 1;
-    // Sent inside, ended whenever: leaving out what ends late would keep only the fast ones.
-    if (isInside(sample.sentMs, this.#window)) this.#inside.record(sample);
+    if (this.#belongsToWindow(sample)) this.#inside.record(sample);
   }
 
   /** `noSteady` is the reason told where no window with enough answers was reached. */
@@ -224,6 +290,9 @@ export class ShardFold {
       tpot: (ttftReason === null ? timings.tpot : none).toJSON(),
       ntpot: timings.ntpot.toJSON(),
       gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
+      ttftAnswer: (ttftReason === null ? timings.ttftAnswer : none).toJSON(),
+      slo: this.#slo?.[steady === null ? 'whole' : 'inside'].counts(this.#isBufferedShard()) ?? null,
+      ...this.#summarizeOpen(timings, ttftReason, steady === null ? 'whole' : 'inside'),
       tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
       unit: this.#unit,
       trace: this.#slices?.trace(nowMs) ?? null,
@@ -231,6 +300,22 @@ export class ShardFold {
       echoes: this.#echoes,
       outputLengthAsAsked: this.#lengthAsAsked,
       abortedBy,
+    };
+  }
+
+  /** What only an open loop has. */
+  #summarizeOpen(
+    { response, responseTtft }: Timings,
+    ttftReason: TtftReason | null,
+    span: 'whole' | 'inside',
+  ): Pick<ShardSummary, 'response' | 'responseTtft' | 'dropped' | 'offered'> {
+    if (response === null || responseTtft === null) return {};
+    const offered: OfferedLoad = { ...this.#offered[span] };
+    return {
+      response: response.toJSON(),
+      responseTtft: (ttftReason === null ? responseTtft : new DurationHistogram()).toJSON(),
+      dropped: this.#dropped,
+      offered,
     };
   }
 
@@ -297,13 +382,26 @@ class Timings {
   readonly tpot = new DurationHistogram();
   readonly ntpot = new DurationHistogram();
   readonly gaps = new DurationHistogram();
+  readonly ttftAnswer = new DurationHistogram();
+  /** From when the request was to be sent; null in a closed loop. */
+  readonly response: DurationHistogram | null;
+  readonly responseTtft: DurationHistogram | null;
+
+  constructor(open: boolean) {
+    this.response = open ? new DurationHistogram() : null;
+    this.responseTtft = open ? new DurationHistogram() : null;
+  }
 
   record(sample: Sample): void {
+    const waitedMs = sample.sentMs - sample.scheduledMs;
     this.e2e.record(sample.e2eMs);
+    this.response?.record(waitedMs + sample.e2eMs);
     // A model that makes no tokens has no time for one.
     if (sample.outputTokens > 0) this.ntpot.record(sample.e2eMs / sample.outputTokens);
     if (sample.ttftMs === null) return;
     this.ttft.record(sample.ttftMs);
+    this.responseTtft?.record(waitedMs + sample.ttftMs);
+    if (sample.ttftAnswerMs !== null) this.ttftAnswer.record(sample.ttftAnswerMs);
     if (sample.outputTokens >= 2)
       this.tpot.record((sample.e2eMs - sample.ttftMs) / (sample.outputTokens - 1));
     for (const gapMs of sample.gapsMs) this.gaps.record(gapMs);

@@ -32,7 +32,7 @@ export interface AnswerListener {
 
 /** Bytes that are no HTTP/1.1 answer, or too many of them; the codes are of the kind that classify.ts knows. */
 export class HttpAnswerError extends Error {
-  readonly code: 'HPE_INVALID_ANSWER' | 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
+  readonly code: 'HPE_INVALID_ANSWER' | 'UND_ERR_HEADERS_OVERFLOW' | 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
 
   constructor(message: string, code: HttpAnswerError['code'] = 'HPE_INVALID_ANSWER') {
     super(message);
@@ -168,7 +168,10 @@ export class HttpAnswerParser {
     const end = none ? -2 : bytes.indexOf(END_OF_HEAD, Math.max(0, before - 3));
     if (end === -1) {
       if (bytes.length > MAX_HEAD_BYTES)
-        throw new HttpAnswerError(`A head is longer than ${MAX_HEAD_BYTES} bytes.`);
+        throw new HttpAnswerError(
+          `A head is longer than ${MAX_HEAD_BYTES} bytes.`,
+          'UND_ERR_HEADERS_OVERFLOW',
+        );
       this.#partial = bytes;
       return chunk.length;
     }

@@ -11,6 +11,7 @@ import {
   splitPlaceholders,
 } from '../core/payload.ts';
 import { PAYLOAD_FAMILIES } from '../core/payload-families.ts';
+import type { PromptInput } from '../core/request-set.ts';
 import type { Route } from '../core/shard.ts';
 import { readAudio, readFrames, writeImage } from './media.ts';
 
@@ -63,14 +64,6 @@ export function familyUrl(scoringUri: string, family: PayloadFamily): string {
   }
   return url.href;
 }
-
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
-
-/** What a request asks: a text, or a conversation of the user's own. */
-export type PromptInput = string | readonly ChatMessage[];
 
 /**
  * Gives the body of a request for a prompt. What does not depend on the prompt is written once; a body is then its

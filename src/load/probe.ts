@@ -2,6 +2,7 @@
  * Finding out how an endpoint can be asked, before anything is measured: which route answers, whether it streams, and
  * how many characters make a token there. Runs in the main thread; nothing of it is a measurement.
  */
+import { rateThrough } from '../core/calibration.ts';
 import { FAILURE_TRAITS, REQUEST_FAILURES, type RequestFailure } from '../core/failure.ts';
 import { buildPrompt } from '../core/prompt.ts';
 import type { Sample } from '../core/sample.ts';
@@ -16,9 +17,6 @@ const DEFAULT_CHARACTERS_PER_TOKEN = 4;
 /** Two lengths far enough apart for a slope, short enough for any context window. */
 const SHORT_PROMPT_TOKENS = 64;
 const LONG_PROMPT_TOKENS = 512;
-/** What no vocabulary reaches on English; a usage that says so counts something else. */
-const LEAST_CHARACTERS_PER_TOKEN = 1;
-const MOST_CHARACTERS_PER_TOKEN = 12;
 
 /** Sends one request on a connection of its own and waits for its answer. `index` makes its id and nothing else. */
 export async function sendOnce(
@@ -28,7 +26,8 @@ export async function sendOnce(
   index: number,
 ): Promise<Sample> {
   const target = prepareTarget(order, outputTokens);
-  const connection = new Connection(new URL(order.route.url), buildSharedConnector(order.requestTimeoutMs));
+  const connector = buildSharedConnector(order.requestTimeoutMs, order.connectAddress);
+  const connection = new Connection(new URL(order.route.url), connector);
   try {
     await connection.open();
     return (await prepareRequest(connection, target, { index, prompt }).send(monotonicMs()).answer).sample;
@@ -39,6 +38,8 @@ export async function sendOnce(
 
 export interface ProbeOrder {
   readonly scoringUri: string;
+  /** See ShardOrder. */
+  readonly connectAddress?: string | null;
   readonly authorization: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly api: 'auto' | Route['api'];
@@ -139,8 +140,8 @@ function listRoutes({ scoringUri, api, template }: ProbeOrder): Route[] {
 }
 
 /**
- * `prompt tokens = template tokens + characters / characters per token`, solved from two prompts. Without a usage in
- * both, or with one that no vocabulary explains, the usual values.
+ * How much text a token is, from two prompts. Without a usage in both, or with one that no vocabulary explains, the
+ * usual values. Good enough to begin with: each length that is measured is found more exactly, see calibrate.ts.
  */
 function calibrate(
   short: Probe,
@@ -154,11 +155,9 @@ function calibrate(
     calibrated: false,
   };
   if (fewer === null || more === null) return uncalibrated;
-  // Of equal counts infinite, of falling ones negative: both are outside of what is believed.
-  const charactersPerToken = (long.characters - short.characters) / (more - fewer);
-  if (charactersPerToken < LEAST_CHARACTERS_PER_TOKEN || charactersPerToken > MOST_CHARACTERS_PER_TOKEN) {
-    return uncalibrated;
-  }
-  const templateTokens = Math.max(0, fewer - short.characters / charactersPerToken);
-  return { charactersPerToken, templateTokens, calibrated: true };
+  const rate = rateThrough(
+    { characters: short.characters, tokens: fewer },
+    { characters: long.characters, tokens: more },
+  );
+  return rate === null ? uncalibrated : { ...rate, calibrated: true };
 }

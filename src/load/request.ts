@@ -5,6 +5,7 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestFailure } from '../core/failure.ts';
+import type { PromptInput } from '../core/request-set.ts';
 import type { Sample, TtftReason } from '../core/sample.ts';
 import type { Route } from '../core/shard.ts';
 import { type AnswerReader, countOutput, openReader, type Reading } from './answer.ts';
@@ -13,7 +14,7 @@ import { classifyError, classifyStatus, shortenWords, type Verdict } from './cla
 import { monotonicMs } from './clock.ts';
 import type { Connection, ExchangeListener } from './connection.ts';
 import type { Fields } from './http-answer.ts';
-import { buildBodyWriter, findFamily, type PayloadFamily } from './payload-family.ts';
+import { buildBodyWriter, findFamily, type PayloadFamily, promptText } from './payload-family.ts';
 import { parseRetryAfterMs } from './retry.ts';
 
 /** Azure ML keeps this many characters of `x-ms-client-request-id`. */
@@ -24,6 +25,8 @@ const ERROR_BODY_BYTES = 65_536;
 /** What a target needs to be known; a ShardOrder has all of it. */
 export interface TargetOrder {
   readonly route: Route;
+  /** See ShardOrder. */
+  readonly connectAddress?: string | null;
   readonly authorization: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
@@ -40,9 +43,11 @@ export interface Target {
   readonly family: PayloadFamily;
   /** The head of each request but for its id and its length. */
   readonly head: string;
-  readonly writeBody: (prompt: string) => string;
+  readonly outputTokens: number;
+  readonly writeBody: (prompt: PromptInput, outputTokens: number) => string;
 }
 
+/** `outputTokens` is the length that most answers are asked for; any other is written as well, a little slower. */
 export function prepareTarget(order: TargetOrder, outputTokens: number): Target {
   const { route } = order;
   const family = findFamily(route, order.template ?? null);
@@ -58,11 +63,14 @@ export function prepareTarget(order: TargetOrder, outputTokens: number): Target 
     ...order.headers,
     ...(order.authorization === null ? {} : { authorization: order.authorization }),
   };
+  const writeUsual = buildBodyWriter(family, route.stream, outputTokens);
   return {
     order,
     family,
     head: writeHead(`${url.pathname}${url.search}`, headers),
-    writeBody: buildBodyWriter(family, route.stream, outputTokens),
+    outputTokens,
+    writeBody: (prompt, asked) =>
+      asked === outputTokens ? writeUsual(prompt) : buildBodyWriter(family, route.stream, asked)(prompt),
   };
 }
 
@@ -96,13 +104,22 @@ export interface RunningRequest {
   cancel(): void;
 }
 
+export interface RequestOrder {
+  readonly index: number;
+  readonly prompt: PromptInput;
+  /** Told in the sample, for what the answer is held against. */
+  readonly promptTokens?: number;
+  /** Absent, the length that the target was prepared for. */
+  readonly outputTokens?: number;
+}
+
 /** Prepares request number `index`. */
 export function prepareRequest(
   connection: Connection,
   target: Target,
-  request: { readonly index: number; readonly prompt: string },
+  request: RequestOrder,
 ): PreparedRequest {
-  return new Exchange(connection, target, request.index, request.prompt);
+  return new Exchange(connection, target, request);
 }
 
 /** The prefix gives way where both are too long together: the index tells requests apart. */
@@ -116,7 +133,7 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   readonly #connection: Connection;
   readonly #target: Target;
   readonly #requestId: string;
-  readonly #prompt: string;
+  readonly #ask: RequestOrder;
   #request: Buffer | null;
   #settle: ((answer: Answer) => void) | null = null;
   #timeout: NodeJS.Timeout | null = null;
@@ -132,12 +149,12 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   #errorBody: Buffer[] = [];
   #errorBytes = 0;
 
-  constructor(connection: Connection, target: Target, index: number, prompt: string) {
+  constructor(connection: Connection, target: Target, ask: RequestOrder) {
     this.#connection = connection;
     this.#target = target;
-    this.#requestId = writeRequestId(target.order.requestIdPrefix, index);
-    this.#prompt = prompt;
-    const body = target.writeBody(prompt);
+    this.#requestId = writeRequestId(target.order.requestIdPrefix, ask.index);
+    this.#ask = ask;
+    const body = target.writeBody(ask.prompt, ask.outputTokens ?? target.outputTokens);
     this.#request = Buffer.from(
       `${target.head}x-ms-client-request-id: ${this.#requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
@@ -184,7 +201,7 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   onBody(piece: Buffer, arrivedMs: number): void {
     if (this.#isGood()) {
       const contentType = String(this.#headers['content-type'] ?? '');
-      this.#reader ??= openReader(this.#target.family, contentType, piece, this.#prompt);
+      this.#reader ??= openReader(this.#target.family, contentType, piece, promptText(this.#ask.prompt));
       this.#reader.push(piece, arrivedMs);
     } else if (this.#errorBytes < ERROR_BODY_BYTES) {
       this.#errorBody.push(piece);
@@ -271,6 +288,8 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
       ttftAnswerMs: reading.firstAnswerMs === null ? null : reading.firstAnswerMs - sentMs,
       e2eMs: (reading.lastContentMs ?? sentMs) - sentMs,
       promptTokens: reading.promptTokens,
+      ...(this.#ask.promptTokens !== undefined && { promptTokensAsked: this.#ask.promptTokens }),
+      outputTokensAsked: this.#ask.outputTokens ?? this.#target.outputTokens,
       cachedPromptTokens: reading.cachedPromptTokens,
       ...countOutput(reading, family, order.charactersPerToken),
       gapsMs: reading.gapsMs,

@@ -6,17 +6,23 @@
  * One deviation from the standard: an event whose closing blank line is missing at the end of the stream counts,
  * because servers that forget it have still sent it.
  */
+import { GatheredBytes } from './gathered-bytes.ts';
+import { HttpAnswerError } from './http-answer.ts';
+
+/** Servers write an event's data on one line; millions of empty ones are an attack. */
+const MAX_DATA_LINES = 10_000;
 
 const LF = 0x0a;
 const CR = 0x0d;
 
 export class SseParser {
   readonly #onEvent: (data: string, event: string) => void;
-  /** Bytes after the last line end; kept as pieces, so that a line that comes byte by byte costs one copy. */
-  #pieces: Buffer[] = [];
+  /** Bytes after the last line end. */
+  readonly #rest = new GatheredBytes();
   #skipLf = false;
   #first = true;
   #data: string | null = null;
+  #dataLines = 0;
   #event = '';
 
   /** `onEvent` gets the data (lines joined by LF) and the event's name (empty where none was given). */
@@ -27,7 +33,7 @@ export class SseParser {
   /** Whether the next byte begins an event: all that came before has been told. */
   get isBetweenEvents(): boolean {
     return (
-      this.#pieces.length === 0 && this.#data === null && this.#event === '' && !this.#skipLf && !this.#first
+      this.#rest.length === 0 && this.#data === null && this.#event === '' && !this.#skipLf && !this.#first
     );
   }
 
@@ -37,27 +43,24 @@ export class SseParser {
     const lf = chunk.lastIndexOf(LF);
     const end = Math.max(lf, chunk.lastIndexOf(CR)) + 1;
     if (end <= begin) {
-      if (chunk.length > begin) this.#pieces.push(chunk.subarray(begin));
+      if (chunk.length > begin) this.#rest.add(chunk.subarray(begin));
       return;
     }
     // The LF of a CRLF may come with the next chunk, and would be a blank line of its own.
     if (end === chunk.length && lf !== end - 1) this.#skipLf = true;
     let lines = chunk.subarray(begin, end);
-    if (this.#pieces.length > 0) {
-      lines = Buffer.concat([...this.#pieces, lines]);
-      this.#pieces = [];
+    if (this.#rest.length > 0) {
+      this.#rest.add(lines);
+      lines = this.#rest.take();
     }
-    if (end < chunk.length) this.#pieces.push(chunk.subarray(end));
-    this.#readLines(lines.toString('utf8'));
+    const text = lines.toString('utf8');
+    if (end < chunk.length) this.#rest.add(chunk.subarray(end));
+    this.#readLines(text);
   }
 
   /** Tells that no more bytes come. */
   end(): void {
-    if (this.#pieces.length > 0) {
-      const rest = Buffer.concat(this.#pieces).toString('utf8');
-      this.#pieces = [];
-      this.#readLines(`${rest}\n`);
-    }
+    if (this.#rest.length > 0) this.#readLines(`${this.#rest.take().toString('utf8')}\n`);
     this.#dispatch();
   }
 
@@ -80,19 +83,31 @@ export class SseParser {
   #readLine(text: string, from: number, to: number): void {
     if (text.startsWith('data:', from)) {
       const value = text.slice(text[from + 5] === ' ' ? from + 6 : from + 5, to);
-      this.#data = this.#data === null ? value : `${this.#data}\n${value}`;
+      this.#addData(value);
     } else if (text.startsWith('event:', from)) {
       this.#event = text.slice(text[from + 6] === ' ' ? from + 7 : from + 6, to);
     } else if (to - from === 4 && text.startsWith('data', from)) {
-      this.#data = this.#data === null ? '' : `${this.#data}\n`;
+      this.#addData('');
     }
     // Comments (":..."), "id", "retry" and unknown fields carry nothing that is measured.
+  }
+
+  #addData(value: string): void {
+    this.#dataLines += 1;
+    if (this.#dataLines > MAX_DATA_LINES) {
+      throw new HttpAnswerError(
+        `An event of the stream has more than ${MAX_DATA_LINES} lines.`,
+        'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+      );
+    }
+    this.#data = this.#data === null ? value : `${this.#data}\n${value}`;
   }
 
   #dispatch(): void {
     const data = this.#data;
     const event = this.#event;
     this.#data = null;
+    this.#dataLines = 0;
     this.#event = '';
     if (data !== null) this.#onEvent(data, event);
   }

@@ -40,8 +40,8 @@ async function runShard(
     order,
     () => tell({ kind: 'satisfied' }),
     () => tell({ kind: 'ready' }),
-    (sample) => {
-      watch.note(sample);
+    (sample, dueMs) => {
+      watch.note(sample, dueMs);
       if (samples) return outlet.push(sample);
     },
   );
@@ -66,7 +66,10 @@ async function runShard(
     outlet.flush();
     tellProgress();
     const { contentEvents } = watch;
-    tell({ kind: 'summary', summary: { ...summary, client: watch.read(loop.roundTripMs), contentEvents } });
+    // Read before the drain, which is no part of what is judged.
+    const client = watch.read(loop.roundTripMs);
+    const drained = await loop.drain(summary);
+    tell({ kind: 'summary', summary: { ...summary, client, contentEvents, ...drained } });
   } finally {
     clearInterval(timer);
     watch.close();

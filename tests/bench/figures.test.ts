@@ -4,6 +4,7 @@ import {
   compareToTruth,
   eventRate,
   medianOf,
+  memoryGrowth,
   quantileOf,
   requestRate,
   startSpreadMs,
@@ -61,6 +62,7 @@ const result: ClientResult = {
   cpuMs: 30,
   peakRssBytes: 1,
   stamps: [],
+  memory: [],
 };
 const records = [5, 7, 9].map((receivedMs) => ({ id: 'm', receivedMs, wroteMs: [], latenessMs: [] }));
 
@@ -68,6 +70,20 @@ test('rates are per second, CPU is for a thousand requests or a million events',
   expect(requestRate(result, records)).toEqual({ perSecond: 500, cpuMsPerUnits: 10_000 });
   expect(eventRate(result)).toEqual({ perSecond: 3_000, cpuMsPerUnits: 5_000 });
   expect(startSpreadMs(records)).toBe(4);
+});
+
+test('memory is what each further request has left behind, and is not told without both notes', () => {
+  const notes = [
+    { requests: 1_000, heldBytes: 5e6, rssBytes: 80e6 },
+    { requests: 10_000, heldBytes: 5.9e6, rssBytes: 90e6 },
+  ];
+  expect(memoryGrowth(notes)).toEqual({
+    heldFirstBytes: 5e6,
+    heldLastBytes: 5.9e6,
+    heldBytesPerRequest: 100,
+    rssGrowthBytes: 10e6,
+  });
+  expect(memoryGrowth([]).heldBytesPerRequest).toBeNaN();
 });
 
 const schedules: readonly Schedule[] = [

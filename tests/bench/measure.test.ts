@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { measurePlan } from '../../bench/measure.ts';
 import { QUICK, type Row, requestsOf } from '../../bench/rows.ts';
 
-/** Thirteen processes one after the other, on a machine that may be busy. */
+/** Fourteen processes one after the other, on a machine that may be busy. */
 const LIMIT_MS = 180_000;
 
 test(
@@ -27,7 +27,9 @@ test(
           expect(figures.requests).toBe(succeeded);
           expect(figures.lagP50Ms).toBeGreaterThan(-0.2);
         }
-        if (row.kind !== 'latency') expect(Math.min(...Object.values(figures))).toBeGreaterThan(0);
+        // Memory may shrink.
+        if (row.kind !== 'latency' && row.kind !== 'memory')
+          expect(Math.min(...Object.values(figures))).toBeGreaterThan(0);
       }
     }
   },

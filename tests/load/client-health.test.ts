@@ -170,7 +170,7 @@ test('a stop that has not ended yet is seen too', () => {
 test('what came before it began anew is forgotten', () => {
   watch = new ClientWatch();
   block(60);
-  watch.note(sample({ sentMs: 70 }));
+  watch.note(sample({ sentMs: 70 }), 0);
   watch.begin();
   expect(watch.read(null)).toMatchObject({ sendDelayMeanMs: null, sendDelayP99Ms: null });
   expect(watch.read(null).loopLagMaxMs).toBeLessThan(50);
@@ -178,9 +178,10 @@ test('what came before it began anew is forgotten', () => {
 
 test('send delays are of all requests, content events of the good streams', () => {
   watch = new ClientWatch();
-  watch.note(sample({ scheduledMs: 100, sentMs: 102, ttftMs: 5, gapsMs: [1, 1] }));
-  watch.note(sample({ scheduledMs: 100, sentMs: 106, failure: 'reset' }));
-  watch.note(sample({ scheduledMs: 100, sentMs: 101 }));
+  watch.note(sample({ scheduledMs: 100, sentMs: 102, ttftMs: 5, gapsMs: [1, 1] }), 100);
+  watch.note(sample({ scheduledMs: 100, sentMs: 106, failure: 'reset' }), 100);
+  // It had waited for a connection until 200, which is not this client's delay.
+  watch.note(sample({ scheduledMs: 100, sentMs: 201 }), 200);
   const health = watch.read(3);
   expect(health.sendDelayMeanMs).toBeCloseTo(3);
   expect(health.sendDelayP99Ms).toBeCloseTo(6, 1);

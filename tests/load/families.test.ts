@@ -1,6 +1,6 @@
 /** Payload families and broken streams through the real request engine, against a real server. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { RequestFailure } from '../../src/core/failure.ts';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/payload-families.ts';
@@ -16,36 +16,23 @@ import {
   beginStream,
   done,
   event,
-  type FakeEndpoint,
   finish,
   role,
   scoreAnswer,
   scoreRoute,
   shardOrder,
-  startFake,
   targetOrder,
   tokens,
   usage,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
-
-async function fakeEndpoint(answer: Answerer): Promise<FakeEndpoint> {
-  const fake = await startFake(answer);
-  open.push(fake);
-  return fake;
-}
+import { openFake } from './open-fake.ts';
 
 async function ask(
   name: PayloadFamilyName,
   answer: unknown,
   status = 200,
 ): Promise<{ sample: Sample; body: unknown }> {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, JSON.stringify(answer), status));
+  const fake = await openFake((_, response) => answerJson(response, JSON.stringify(answer), status));
   const url = familyUrl(`${fake.origin}/score`, PAYLOAD_FAMILIES[name]);
   // A route of this version names two families; the engine finds any.
   const route = { api: name as 'score', url, stream: false };
@@ -150,7 +137,7 @@ async function loadOnce(
   answer: Answerer,
   change: Parameters<typeof shardOrder>[1] = {},
 ): Promise<ShardSummary> {
-  const fake = await fakeEndpoint(answer);
+  const fake = await openFake(answer);
   const order = shardOrder(fake.origin, {
     connections: 1,
     workload: { promptTokens: 64, outputTokens: 32 },
@@ -192,7 +179,7 @@ test('of 20 streams with 8 broken ones, 12 are measured and 8 are failures with 
 test.each(broken)(
   '%s is a masked error in the sample, without tokens or a first token',
   async (_, events, words) => {
-    const fake = await fakeEndpoint((_received, response) => answerStream(response, events.join('')));
+    const fake = await openFake((_received, response) => answerStream(response, events.join('')));
     const sample = await sendOnce(targetOrder(fake.origin), 32, 'a prompt', 0);
     expect(sample).toMatchObject({
       failure: 'masked-error',
@@ -252,7 +239,7 @@ const reasoners: readonly (readonly [string, (index: number) => object, firstAns
 
 test.each(reasoners)('%s: 40 tokens from the first delta to the last', async (_, delta) => {
   const wroteMs: number[] = [];
-  const fake = await fakeEndpoint(async (received, response) => {
+  const fake = await openFake(async (received, response) => {
     beginStream(response);
     response.write(role);
     for (let index = 0; index < 40; index += 1) {
@@ -351,7 +338,7 @@ const refusals: readonly (readonly [
 ];
 
 test.each(refusals)('%s is told apart, with its words', async (_, status, headers, body, failure, words) => {
-  const fake = await fakeEndpoint((_received, response) => answerJson(response, body, status, headers));
+  const fake = await openFake((_received, response) => answerJson(response, body, status, headers));
   const sample = await sendOnce(
     targetOrder(fake.origin, { route: scoreRoute(fake.origin) }),
     8,

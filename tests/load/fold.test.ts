@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import type { ShardOrder } from '../../src/core/shard.ts';
+import type { Slo } from '../../src/core/slo.ts';
 import { ShardFold } from '../../src/load/fold.ts';
 import { sample } from './a-sample.ts';
 import { shardOrder } from './fake-endpoint.ts';
@@ -16,7 +17,7 @@ test('tokens and requests of the window are those that lie in it; percentiles ar
   // One worker, back to back: requests of 100 ms each at 1000, 1100, ... 1900; window from 1200 to 1750.
   for (let index = 0; index < 10; index += 1) {
     const sentMs = 1_000 + index * 100;
-    fold.enter(sentMs);
+    fold.enter(sentMs, sentMs);
     if (index === 7) fold.closeWindow(1_750);
     fold.leave(sentMs + 100);
     fold.add(sample({ sentMs, e2eMs: 100 }), 0);
@@ -35,7 +36,7 @@ test('tokens and requests of the window are those that lie in it; percentiles ar
 
 test('without enough answers inside, there is no window, its reason is told, and percentiles are of everything', () => {
   const fold = new ShardFold(order(10));
-  fold.enter(0);
+  fold.enter(0, 0);
   fold.leave(100);
   fold.add(sample({}), 0);
   const summary = fold.summarize(200, 'too few', 1, null);
@@ -142,7 +143,7 @@ test('two shards merge without loss: counts add and percentiles are of all', () 
   expect(merged.quantileMs(0.96)).toBeCloseTo(1_000, -1);
 });
 
-test('a fold keeps no sample, so its memory does not grow with the number of requests', async () => {
+test('a fold of 10,000 requests keeps none of them: its memory is that of a fold of ten', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const fold = new ShardFold(order(40));
@@ -231,4 +232,126 @@ test('cached prompt tokens and echoes of good answers are added up; a usage with
   fold.add(sample({ failure: 'reset', flags: [], cachedPromptTokens: null }), 0);
   expect(fold.summarize(1_000, 'no', 1, null)).toMatchObject({ cachedPromptTokens: 15, echoes: 3 });
   expect(new ShardFold(order(8)).summarize(1_000, 'no', 1, null).cachedPromptTokens).toBeNull();
+});
+
+const SLO: Slo = { attainment: 0.95, ttftMs: 150, tpotMs: 25, e2eMs: 1_000 };
+const heldTo = (slo: Slo, change: Partial<ShardOrder> = {}) =>
+  new ShardFold({ ...order(40), ...change, slo });
+
+test('objectives are counted over what percentiles are of, failures are misses', () => {
+  const fold = heldTo(SLO);
+  fold.add({ ...streamed(20), sentMs: 0 }, 0);
+  fold.openWindow(500, 0);
+  fold.add({ ...streamed(20), sentMs: 600 }, 0);
+  fold.add({ ...streamed(26), sentMs: 700 }, 0);
+  fold.add(sample({ failure: 'reset', sentMs: 800, e2eMs: 1, outputTokens: 0 }), 0);
+  fold.add(sample({ failure: 'canceled', sentMs: 900 }), 0);
+  fold.closeWindow(2_000);
+  // Sent inside, ended after it: it counts all the same.
+  fold.add({ ...streamed(20), sentMs: 1_900 }, 0);
+  fold.add({ ...streamed(20), sentMs: 2_001 }, 0);
+  const { slo, e2e } = fold.summarize(3_000, 'no', 1, null);
+  expect(slo).toEqual({ attempted: 4, succeeded: 3, met: 2, notEvaluable: 0, outputTokensMet: 80 });
+  expect(DurationHistogram.parse(e2e).count).toBe(3);
+  // Without enough answers inside, all are what they are of.
+  expect(fold.summarize(3_000, 'no', 99, null).slo).toMatchObject({ attempted: 6, succeeded: 5, met: 4 });
+  expect(new ShardFold(order(40)).summarize(0, 'no', 1, null).slo).toBeNull();
+});
+
+test('where streams were held back, their times to the first token decide nothing', () => {
+  const fold = heldTo(SLO);
+  for (let index = 0; index < 3; index += 1) fold.add(streamed(0), 0);
+  const summary = fold.summarize(0, 'no', 1, null);
+  expect(summary).toMatchObject({ ttftReason: 'buffered', slo: { met: 0, notEvaluable: 3 } });
+  const onlyE2e = heldTo({ ...SLO, ttftMs: null, tpotMs: null });
+  for (let index = 0; index < 3; index += 1) onlyE2e.add(streamed(0), 0);
+  expect(onlyE2e.summarize(0, 'no', 1, null).slo).toMatchObject({ met: 3, notEvaluable: 0 });
+});
+
+test('the first answer token has a histogram of its own, of the answers that have one', () => {
+  const fold = new ShardFold(order(40));
+  fold.add({ ...streamed(20), ttftAnswerMs: 400 }, 0);
+  fold.add({ ...streamed(20), ttftAnswerMs: null }, 0);
+  const { ttftAnswer, ttft } = fold.summarize(0, 'no', 1, null);
+  expect(ttftAnswer && DurationHistogram.parse(ttftAnswer)).toMatchObject({ count: 1, meanMs: 400 });
+  expect(DurationHistogram.parse(ttft).count).toBe(2);
+});
+
+const openLoad: ShardOrder['load'] = {
+  mode: 'open',
+  arrivals: { kind: 'poisson', requestsPerSecond: 1 },
+  minRequests: 1,
+  maxSeconds: 60,
+};
+
+test('an open loop counts by when requests were to be sent, and what was never sent is a miss', () => {
+  const fold = heldTo({ ...SLO, ttftMs: 150, tpotMs: null, e2eMs: null }, { load: openLoad, connections: 1 });
+  fold.begin(0);
+  const begin = (scheduledMs: number, sentMs: number) => {
+    fold.arrive(scheduledMs, scheduledMs);
+    fold.enter(sentMs, scheduledMs);
+  };
+  const end = (scheduledMs: number, sentMs: number) => {
+    fold.leave(sentMs + 880);
+    fold.add({ ...streamed(20), scheduledMs, sentMs }, 0);
+  };
+  const send = (scheduledMs: number, waitedMs: number) => {
+    begin(scheduledMs, scheduledMs + waitedMs);
+    end(scheduledMs, scheduledMs + waitedMs);
+  };
+  // To be sent before the window, sent inside it: it belongs to the time before.
+  begin(900, 1_050);
+  fold.openWindow(1_000, 0);
+  end(900, 1_050);
+  send(1_100, 0);
+  send(1_200, 40);
+  // TTFT of 100 ms, but 160 after it was wanted.
+  send(1_300, 60);
+  fold.arrive(1_400, 1_400);
+  fold.drop(1_400, 1_500);
+  fold.closeWindow(3_000);
+  const summary = fold.summarize(4_000, 'no', 1, null);
+  expect(summary.slo).toEqual({ attempted: 4, succeeded: 3, met: 2, notEvaluable: 0, outputTokensMet: 80 });
+  expect(summary).toMatchObject({
+    dropped: 1,
+    offered: { arrivals: 4, sent: 3 },
+    attempted: 4,
+    succeeded: 4,
+  });
+  const of = (encoded = summary.response) => encoded && DurationHistogram.parse(encoded);
+  expect(of()).toMatchObject({ count: 3 });
+  expect(of()?.maxMs).toBeCloseTo(940, 0);
+  expect(of(summary.responseTtft)?.maxMs).toBeCloseTo(160, 0);
+  expect(of(summary.e2e)?.maxMs).toBeCloseTo(880, 0);
+  // Rates of an open loop are counts by seconds: connections have no cycles there.
+  expect(summary.steady).toMatchObject({ perSecond: null, seconds: 2 });
+  // All arrivals count where there was no window.
+  expect(fold.summarize(4_000, 'no', 99, null)).toMatchObject({
+    offered: { arrivals: 5, sent: 4 },
+    slo: { attempted: 5 },
+  });
+});
+
+test('what waits for a connection is outstanding in the trace of an open loop, and not in flight', () => {
+  const fold = new ShardFold({ ...order(40), load: openLoad });
+  fold.begin(0);
+  fold.arrive(0, 0);
+  fold.enter(600, 0);
+  fold.leave(1_000);
+  fold.arrive(1_000, 1_000);
+  fold.drop(1_000, 1_500);
+  const { trace, meanInFlight } = fold.summarize(2_000, 'no', 1, null);
+  expect(trace?.inFlightMs.reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(1_500);
+  expect(meanInFlight).toBeCloseTo(1);
+});
+
+test('what ended inside the window is told to the circuit breaker, and nothing else', () => {
+  const fold = new ShardFold(order(10));
+  fold.add(sample({ failure: 'reset', sentMs: 0, e2eMs: 10 }), 0);
+  fold.openWindow(100, 0);
+  fold.add(sample({ failure: 'reset', sentMs: 50, e2eMs: 100 }), 0);
+  fold.add(sample({ sentMs: 50, e2eMs: 100 }), 0);
+  fold.closeWindow(1_000);
+  fold.add(sample({ failure: 'reset', sentMs: 950, e2eMs: 100 }), 0);
+  expect(fold.endedInside).toEqual({ succeeded: 1, failures: new Map([['reset', 1]]), dropped: 0 });
 });

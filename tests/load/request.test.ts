@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { RequestFailure } from '../../src/core/failure.ts';
 import type { Sample } from '../../src/core/sample.ts';
 import { sendOnce } from '../../src/load/probe.ts';
@@ -21,25 +21,18 @@ import {
   SECRET,
   scoreAnswer,
   scoreRoute,
-  startFake,
   targetOrder,
   tokens,
   trickle,
   usage,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
+import { openFake } from './open-fake.ts';
 
 async function askOnce(
   answer: Answerer,
   change: Partial<TargetOrder> = {},
 ): Promise<{ sample: Sample; fake: FakeEndpoint }> {
-  const fake = await startFake(answer);
-  open.push(fake);
+  const fake = await openFake(answer);
   const sample = await sendOnce(targetOrder(fake.origin, change), 8, 'a prompt', 0);
   expect(JSON.stringify(sample)).not.toContain(SECRET);
   return { sample, fake };
@@ -120,7 +113,7 @@ test('several events in one read have gaps of zero between them', async () => {
 
 test('an answer of /score has no TTFT, and E2E is the complete body', async () => {
   let wroteMs = 0;
-  const fake = await startFake(async (received, response) => {
+  const fake = await openFake(async (received, response) => {
     const text = scoreAnswer(8);
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': text.length });
     response.write(text.slice(0, 10));
@@ -128,7 +121,6 @@ test('an answer of /score has no TTFT, and E2E is the complete body', async () =
     wroteMs = performance.now() - received.atMs;
     response.end(text.slice(10));
   });
-  open.push(fake);
   const sample = await sendOnce(
     targetOrder(fake.origin, { route: scoreRoute(fake.origin) }),
     8,
@@ -341,8 +333,7 @@ test('a closed port is a failure to connect, another protocol one of TLS, no suc
   });
   const closed = await sendOnce(targetOrder(`http://127.0.0.1:${port}`), 8, 'a prompt', 0);
   expect(closed).toMatchObject({ failure: 'connect', status: null });
-  const fake = await startFake(() => {});
-  open.push(fake);
+  const fake = await openFake(() => {});
   const plain = await sendOnce(targetOrder(fake.origin.replace('http:', 'https:')), 8, 'a prompt', 0);
   expect(plain).toMatchObject({ failure: 'tls', status: null });
   const nowhere = await sendOnce(targetOrder('http://no-such-host.invalid'), 8, 'a prompt', 0);

@@ -1,39 +1,25 @@
 /** What a sample tells beyond times and tokens, through the real request engine. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parsePayloadTemplate } from '../../src/core/payload.ts';
 import { probeRoute, sendOnce } from '../../src/load/probe.ts';
 import {
-  type Answerer,
   answerJson,
   answerStream,
   beginStream,
   done,
   event,
-  type FakeEndpoint,
   finish,
   goodStream,
   role,
   scoreAnswer,
-  startFake,
   targetOrder,
   usage,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
-
-async function fakeEndpoint(answer: Answerer): Promise<FakeEndpoint> {
-  const fake = await startFake(answer);
-  open.push(fake);
-  return fake;
-}
+import { openFake } from './open-fake.ts';
 
 test('an ordinary answer has no flags, no limits, no delay, and begins with its own first token', async () => {
-  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  const fake = await openFake((_, response) => answerStream(response, goodStream(8)));
   const sample = await sendOnce(targetOrder(fake.origin), 8, 'a prompt', 0);
   expect(sample).toMatchObject({
     unit: 'token',
@@ -48,7 +34,7 @@ test('an ordinary answer has no flags, no limits, no delay, and begins with its 
 
 test('the first token of the answer comes after the reasoning, by the server’s own clock', async () => {
   let answerMs = 0;
-  const fake = await fakeEndpoint(async (received, response) => {
+  const fake = await openFake(async (received, response) => {
     beginStream(response);
     for (let index = 0; index < 5; index += 1) {
       response.write(event({ reasoning: ` thought${index}` }));
@@ -60,7 +46,7 @@ test('the first token of the answer comes after the reasoning, by the server’s
   const sample = await sendOnce(targetOrder(fake.origin), 8, 'a prompt', 0);
   expect(sample.ttftAnswerMs).toBeGreaterThanOrEqual(answerMs);
   expect(sample.ttftMs).toBeLessThan(answerMs);
-  const thinking = await fakeEndpoint((_, response) =>
+  const thinking = await openFake((_, response) =>
     answerStream(response, role + event({ reasoning: ' thought' }) + finish + usage(1) + done),
   );
   expect(await sendOnce(targetOrder(thinking.origin), 8, 'a prompt', 0)).toMatchObject({
@@ -70,7 +56,7 @@ test('the first token of the answer comes after the reasoning, by the server’s
 });
 
 test('rate limits, cached tokens and delays for bandwidth are kept, of failures too', async () => {
-  const fake = await fakeEndpoint(({ index }, response) => {
+  const fake = await openFake(({ index }, response) => {
     response.writeHead(index === 0 ? 200 : 429, {
       'content-type': 'application/json',
       'x-ratelimit-remaining-tokens': '9000',
@@ -95,7 +81,7 @@ test('rate limits, cached tokens and delays for bandwidth are kept, of failures 
 });
 
 test('an echo is flagged and not counted; nothing but an echo is a failure', async () => {
-  const fake = await fakeEndpoint(({ index, body }, response) => {
+  const fake = await openFake(({ index, body }, response) => {
     const [prompt = ''] = (JSON.parse(body) as { input_data: string[] }).input_data;
     answerJson(response, JSON.stringify([index === 0 ? `${prompt} ${'word '.repeat(8)}` : prompt]));
   });
@@ -113,7 +99,7 @@ test('an echo is flagged and not counted; nothing but an echo is a failure', asy
 });
 
 test('a model that makes no tokens is counted in its own unit', async () => {
-  const fake = await fakeEndpoint((_, response) => answerJson(response, '[{"text":" hello"}]'));
+  const fake = await openFake((_, response) => answerJson(response, '[{"text":" hello"}]'));
   const order = targetOrder(fake.origin, {
     route: { api: 'whisper', url: `${fake.origin}/score`, stream: false },
   });
@@ -134,7 +120,7 @@ test('a template of the user’s own is probed and measured like any family', as
     usage: { outputTokens: [['made']], promptTokens: [['read']] },
   });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
-  const fake = await fakeEndpoint(({ body }, response) => {
+  const fake = await openFake(({ body }, response) => {
     const { inputs } = JSON.parse(body) as { inputs: string };
     answerJson(
       response,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import type { Sample } from '../../src/core/sample.ts';
 import type { ShardSummary } from '../../src/core/shard.ts';
@@ -18,21 +18,9 @@ import {
   scoreAnswer,
   scoreRoute,
   shardOrder,
-  startFake,
   usage,
 } from './fake-endpoint.ts';
-
-const open: FakeEndpoint[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((fake) => fake.close()));
-});
-
-async function fakeEndpoint(answer: Answerer): Promise<FakeEndpoint> {
-  const fake = await startFake(answer);
-  open.push(fake);
-  return fake;
-}
+import { openFake } from './open-fake.ts';
 
 /** Streams 8 tokens over some time. */
 const stream: Answerer = async (_, response) => {
@@ -61,7 +49,7 @@ const countOf = (summary: ShardSummary, key: 'e2e' | 'ttft' | 'tpot' | 'gaps') =
   DurationHistogram.parse(summary[key]).count;
 
 test('a steady shard is satisfied, goes on until it is stopped, and tells its window', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const shard = startShard(shardOrder(fake.origin, { connections: 3 }));
   await shard.satisfied;
   const then = fake.received.length;
@@ -102,7 +90,7 @@ test('a steady shard is satisfied, goes on until it is stopped, and tells its wi
 });
 
 test('a shard runs in a thread of its own, which is gone afterwards', async () => {
-  const fake = await fakeEndpoint(score);
+  const fake = await openFake(score);
   const shard = startShard(
     shardOrder(fake.origin, {
       route: scoreRoute(fake.origin),
@@ -116,7 +104,7 @@ test('a shard runs in a thread of its own, which is gone afterwards', async () =
 });
 
 test('a route without a stream gives throughput and E2E, and no TTFT with its reason', async () => {
-  const fake = await fakeEndpoint(score);
+  const fake = await openFake(score);
   const shard = startShard(shardOrder(fake.origin, { route: scoreRoute(fake.origin) }));
   await shard.satisfied;
   shard.stopAt(Date.now());
@@ -133,7 +121,7 @@ test('a route without a stream gives throughput and E2E, and no TTFT with its re
 
 test('cancel abandons what is in flight at once, and what was abandoned is not counted', async () => {
   let asked = 0;
-  const fake = await fakeEndpoint((_received, response) => {
+  const fake = await openFake((_received, response) => {
     asked += 1;
     if (asked <= 2) answerStream(response, goodStream(8));
     else beginStream(response);
@@ -162,7 +150,7 @@ test('an order that cannot be run rejects with a sentence', async () => {
 });
 
 test('a shard that waits to be told opens its connections, sends nothing, and begins at the moment it is told', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const shard = startShard(
     shardOrder(fake.origin, {
       connections: 3,
@@ -183,7 +171,7 @@ test('a shard that waits to be told opens its connections, sends nothing, and be
 });
 
 test('a shard that is canceled while it waits to be told ends without a request', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const shard = startShard(shardOrder(fake.origin, { startAtMs: 'when-told' }));
   await shard.ready;
   shard.cancel();
@@ -192,7 +180,7 @@ test('a shard that is canceled while it waits to be told ends without a request'
 });
 
 test('a shard tells how its thread was, and how many content events it read', async () => {
-  const fake = await fakeEndpoint(stream);
+  const fake = await openFake(stream);
   const summary = await startShard(
     shardOrder(fake.origin, { connections: 3, load: { mode: 'count', requests: 9, maxSeconds: 30 } }),
   ).summary;
@@ -208,8 +196,17 @@ test('a shard tells how its thread was, and how many content events it read', as
   expect(client?.busyShare).toBeLessThanOrEqual(1);
 });
 
+/** Eight batches of at most 64 samples may be under way; after them every worker waits, and no more requests come. */
+async function untilHeldUp(fake: FakeEndpoint): Promise<number> {
+  for (let seen = -1; ; ) {
+    if (seen > 0 && seen === fake.received.length) return seen;
+    seen = fake.received.length;
+    await delay(500);
+  }
+}
+
 test('samples come out in full before the summary, and a slow taker holds the load up', async () => {
-  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  const fake = await openFake((_, response) => answerStream(response, goodStream(8)));
   const taken: Sample[] = [];
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
@@ -223,13 +220,7 @@ test('samples come out in full before the summary, and a slow taker holds the lo
       taken.push(...samples);
     },
   );
-  // Eight batches of 64 may be under way; after them every worker waits.
-  let seen = -1;
-  while (seen !== fake.received.length || seen === 0) {
-    seen = fake.received.length;
-    await delay(500);
-  }
-  expect(seen).toBeLessThan(700);
+  expect(await untilHeldUp(fake)).toBeLessThan(700);
   open();
   const summary = await shard.summary;
   check(summary);
@@ -240,7 +231,7 @@ test('samples come out in full before the summary, and a slow taker holds the lo
 }, 60_000);
 
 test('a shard whose samples nobody takes can be canceled', async () => {
-  const fake = await fakeEndpoint((_, response) => answerStream(response, goodStream(8)));
+  const fake = await openFake((_, response) => answerStream(response, goodStream(8)));
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;
@@ -249,7 +240,7 @@ test('a shard whose samples nobody takes can be canceled', async () => {
     shardOrder(fake.origin, { connections: 4, load: { mode: 'count', requests: 100_000, maxSeconds: 60 } }),
     () => opened,
   );
-  while (fake.received.length < 500) await delay(20);
+  await untilHeldUp(fake);
   shard.cancel();
   const { progress } = shard;
   await delay(300);
