@@ -3,36 +3,84 @@
  * the server works on one request at a time, and whether the books agree. Pure; each finding is a sentence with its
  * evidence, and nothing is said that its intervals do not show.
  */
+import { type Bottleneck, explainBottleneck } from './bottleneck.ts';
 import { fitPrefillDecode, type PrefillDecode } from './fit.ts';
 import { DurationHistogram } from './histogram.ts';
 import { findKnee } from './knee.ts';
 import { checkLittlesLaw } from './littles-law.ts';
 import type { CellRecord, ReportRow } from './report.ts';
 import { burstSignature, effectiveParallelism, explainSerialisation } from './serialisation.ts';
+import { groupBySettings, nameGroup, sameSettings } from './settings.ts';
 import { type CellSummary, mergeHistograms } from './summary.ts';
+import { sameWorkload, workloadId } from './workload.ts';
 
 export interface Findings {
   /** Milliseconds per prompt and per output token, fitted over the cells of concurrency 1. */
   readonly prefillDecode: PrefillDecode;
+  /** What holds each row back, the surest first; several entries may be of one row. */
+  readonly bottlenecks: readonly (Bottleneck & { readonly cellId: string })[];
   readonly sentences: readonly string[];
 }
 
 /** Below this many connections a curve cannot show whether it scales. */
 const LEAST_LEVEL = 4;
 
-export function findAll(rows: readonly ReportRow[], cells: readonly CellRecord[]): Findings {
-  const prefillDecode = fitPrefillDecode(cells.flatMap(fitPoint));
+/** Over the cells of concurrency 1, which nothing else delays. */
+export function fitCells(cells: readonly CellRecord[]): PrefillDecode {
+  return fitPrefillDecode(cells.flatMap(fitPoint));
+}
+
+export function findAll(
+  rows: readonly ReportRow[],
+  cells: readonly CellRecord[],
+  prefillDecode: PrefillDecode,
+): Findings {
+  const closed = rows.filter((row) => row.loop === 'closed');
+  const bottlenecks = findBottlenecks(rows, cells);
   const sentences = [
     describeFit(prefillDecode, rows),
-    ...groupByWorkload(rows).flatMap((group) => [describeParallelism(group, cells), describeKnee(group)]),
+    ...groupByWorkload(closed).flatMap((group) => [
+      describeParallelism(group, cells),
+      describeKnee(group, rows),
+    ]),
+    ...groupByWorkload(rows).map((group) => describeBottleneck(bottlenecks, group)),
     describeBooks(cells),
   ].filter((sentence) => sentence !== null);
-  return { prefillDecode, sentences: [...new Set(sentences)] };
+  return { prefillDecode, bottlenecks, sentences: [...new Set(sentences)] };
+}
+
+function findBottlenecks(rows: readonly ReportRow[], cells: readonly CellRecord[]): Findings['bottlenecks'] {
+  return groupByWorkload(rows).flatMap((group) => {
+    const serialisation = describeParallelism(
+      group.filter((row) => row.loop === 'closed'),
+      cells,
+    );
+    return group.flatMap((row) =>
+      explainBottleneck({
+        row,
+        limit: row.limit,
+        serialisation,
+        wire: null,
+        rateLimit: {},
+        gpuUtilisation: null,
+      }).map((bottleneck) => ({ ...bottleneck, cellId: row.cellId })),
+    );
+  });
+}
+
+/** Of the highest level of a workload, where a limit is felt first; nothing where nothing fits. */
+function describeBottleneck(
+  bottlenecks: Findings['bottlenecks'],
+  group: readonly ReportRow[],
+): string | null {
+  const top = group.at(-1);
+  const surest = bottlenecks.find(({ cellId }) => cellId === top?.cellId);
+  return surest === undefined || surest.cause === 'unknown' ? null : surest.sentence;
 }
 
 /** One repeat at concurrency 1 is one point, with the lengths that were measured and not those asked for. */
-function fitPoint({ level, summary }: CellRecord) {
-  if (level !== 1 || summary === null) return [];
+function fitPoint({ loop, level, summary }: CellRecord) {
+  if (loop !== 'closed' || level !== 1 || summary === null) return [];
   const e2e = DurationHistogram.parse(summary.histograms.e2e);
   const { promptTokensMean, outputTokensMean } = summary;
   if (e2e.meanMs === null || promptTokensMean === null || outputTokensMean === null) return [];
@@ -55,12 +103,10 @@ function describeParallelism(group: readonly ReportRow[], cells: readonly CellRe
   if (top === undefined || route == null) return null;
   const ratesAt = (level: number) =>
     cells
-      .filter((cell) => cell.level === level && sameWorkload(cell, top))
+      .filter((cell) => cell.level === level && isOfRow(cell, top))
       .map((cell) => cell.summary?.rates.outputTokensPerSecond ?? null)
       .filter((rate) => rate !== null);
-  const burst = cells
-    .filter((cell) => cell.level === top.level && sameWorkload(cell, top))
-    .find(isWholeBurst);
+  const burst = cells.filter((cell) => cell.level === top.level && isOfRow(cell, top)).find(isWholeBurst);
   return explainSerialisation(
     route,
     effectiveParallelism(top.level, ratesAt(1), ratesAt(top.level)),
@@ -80,17 +126,17 @@ function latenciesOf(summary: CellSummary): number[] {
 
 /** Mean latency of the workload at concurrency 1; 0 where that was not measured. */
 function aloneMs(cells: readonly CellRecord[], row: ReportRow): number {
-  const alone = cells.filter((cell) => cell.level === 1 && sameWorkload(cell, row));
+  const alone = cells.filter((cell) => cell.level === 1 && isOfRow(cell, row));
   const histograms = alone.flatMap(({ summary }) => (summary === null ? [] : [summary.histograms.e2e]));
   return mergeHistograms(histograms).meanMs ?? 0;
 }
 
-function describeKnee(group: readonly ReportRow[]): string | null {
+function describeKnee(group: readonly ReportRow[], rows: readonly ReportRow[]): string | null {
   const first = group[0];
   if (first === undefined) return null;
   const knee = findKnee(group.map((row) => ({ level: row.level, throughput: row.outputTokensInterval })));
   if (knee.kind === 'not-shown') return null;
-  return `${first.workload.promptTokens} prompt and ${first.workload.outputTokens} output tokens: ${knee.sentence}`;
+  return `${workloadId(first.workload)}${nameGroup(first.provenance, rows)}: ${knee.sentence}`;
 }
 
 /** Rate, latency and requests in flight are counted apart and must agree. */
@@ -112,17 +158,16 @@ function booksDisagree({ rates, histograms, meanInFlight }: CellSummary): boolea
 function groupByWorkload(rows: readonly ReportRow[]): readonly (readonly ReportRow[])[] {
   const groups = new Map<string, ReportRow[]>();
   for (const row of rows) {
-    const key = `${row.workload.promptTokens}/${row.workload.outputTokens}`;
+    const key = workloadId(row.workload);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  return [...groups.values()];
+  // Settings that are measured in turn are curves of their own.
+  return [...groups.values()].flatMap((group) => groupBySettings(group, ({ provenance }) => provenance));
 }
 
-function sameWorkload(one: Pick<CellRecord, 'workload'>, other: Pick<ReportRow, 'workload'>): boolean {
-  return (
-    one.workload.promptTokens === other.workload.promptTokens &&
-    one.workload.outputTokens === other.workload.outputTokens
-  );
+/** Measured on the workload of the row, and under its settings. */
+function isOfRow(cell: CellRecord, row: ReportRow): boolean {
+  return sameWorkload(cell.workload, row.workload) && sameSettings(cell.provenance, row.provenance);
 }
 
 /** Three significant digits. */

@@ -29,6 +29,11 @@ export interface Lease {
   /** Renewed by each step of the run. */
   readonly heartbeatAtMs: number;
   readonly closedAtMs: number | null;
+  /**
+   * Set where its run is over and the user wants the endpoint for further runs: it is nobody's leak until then, and
+   * the reaper deletes it past that. Null or absent where it goes with its run.
+   */
+  readonly keptUntilMs?: number | null;
   readonly sku: string;
   readonly instances: number;
   readonly pricePerHourUsd: number | null;
@@ -56,17 +61,31 @@ export function isOurs(tags: Readonly<Record<string, string>>, owner: string): b
 /**
  * The name of a run's endpoint: deterministic, so that a step that runs twice makes one endpoint; unique in the
  * region, since Azure ML makes it a DNS label; 3 to 32 characters, letters, digits and single dashes; with the
- * attempt number, because a name is never used again.
+ * attempt number, because a name is never used again. A run of several endpoints numbers those beside its first.
  */
-export function endpointName(owner: string, runId: string, attempt: number): string {
+export function endpointName(owner: string, runId: string, attempt: number, index = 0): string {
+  if (!Number.isInteger(attempt) || attempt < 1 || attempt > 999)
+    throw new Error(`An endpoint's name holds an attempt from 1 to 999, not ${attempt}.`);
   const digest = createHash('sha256').update(`${owner}\n${runId}`).digest('hex').slice(0, 16);
-  return `fb-${digest}-a${attempt}`;
+  return `fb-${digest}-a${attempt}${index === 0 ? '' : `e${index + 1}`}`;
+}
+
+/**
+ * The lease of an endpoint that outlives its run: kept so long, and never longer than the expiry that its tags say, by
+ * which a watchdog that knows nothing else deletes it.
+ */
+export function keepLease(lease: Lease, keepMinutes: number, nowMs: number): Partial<Lease> {
+  const keptUntilMs = Math.min(nowMs + keepMinutes * 60_000, lease.expiresAtMs);
+  return { keptUntilMs, heartbeatAtMs: nowMs };
 }
 
 /** Whether the reaper must delete the endpoint of an open lease now, and why. */
 export function reapReason(lease: Lease, nowMs: number, orchestrationRuns: boolean): string | null {
   if (lease.closedAtMs !== null) return null;
+  const keptUntilMs = lease.keptUntilMs ?? null;
+  if (keptUntilMs !== null && nowMs > keptUntilMs) return 'the time for which it was kept is over';
   if (nowMs > lease.expiresAtMs) return 'its lease has expired';
+  if (keptUntilMs !== null) return null;
   if (!orchestrationRuns && nowMs - lease.heartbeatAtMs > HEARTBEAT_LIMIT_MS) {
     return 'its run has been silent for 15 minutes and no orchestration runs it';
   }

@@ -116,7 +116,7 @@ export function placeholdersOf(family: PayloadFamily): ReadonlySet<PlaceholderNa
  */
 export function parsePayloadTemplate(input: unknown, at = 'template'): Parsed<PayloadFamily> {
   const survey = surveyJson(input);
-  const parsed = template.safeParse(input, { reportInput: true });
+  const parsed = payloadTemplate.safeParse(input, { reportInput: true });
   const issues = parsed.success
     ? survey.length > 0
       ? survey
@@ -159,7 +159,8 @@ const answer = z.strictObject(
   { error: onlyForType('must be an object such as {"text":[["output"]]}') },
 );
 
-const template = z.strictObject(
+/** A user's own template; what its fields say together is checked by `parsePayloadTemplate`. */
+export const payloadTemplate = z.strictObject(
   {
     path: z
       .string({ error: 'must be a path such as "/score"' })
@@ -228,7 +229,7 @@ function explainIssue(issue: z.core.$ZodIssue): Issue[] {
 }
 
 /** What is wrong with a template whose parts are each right. */
-function contradictionsOf(parsed: z.output<typeof template>): Issue[] {
+function contradictionsOf(parsed: z.output<typeof payloadTemplate>): Issue[] {
   const issues: Issue[] = [];
   const names = placeholdersOf(parsed as PayloadFamily);
   if (parsed.unit === 'token') {

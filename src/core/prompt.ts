@@ -1,9 +1,24 @@
 /**
  * Prompts of a wanted length: natural English that no prefix cache has seen. Every prompt begins with a mark of its
  * own, so that the first block of tokens already differs and the server has to read the whole of it; the rest is a
- * slice of one text, so that a prompt of 4,000 tokens costs microseconds.
+ * slice of one text, so that a prompt of 4,000 tokens costs microseconds. Only where a shared prefix is asked for does
+ * that come first, the same in all prompts.
  */
+import { drawShare } from './draw.ts';
 import { deriveSeed } from './seed.ts';
+import type { Workload } from './workload.ts';
+
+/** Where prompts come from and how sure their length is; each row says which. */
+export type PromptSource = 'synthetic-calibrated' | 'synthetic-estimated' | 'request-set';
+
+/** `calibrated`: the server's own `usage` has told how much text a token is. */
+export function promptSourceOf(
+  workload: Pick<Workload, 'requests'>,
+  warmUp: { readonly calibrated: boolean } | null,
+): PromptSource {
+  if (workload.requests !== undefined) return 'request-set';
+  return warmUp?.calibrated === true ? 'synthetic-calibrated' : 'synthetic-estimated';
+}
 
 /** Long enough that two slices of a usual prompt rarely overlap; small enough to be made in milliseconds. */
 const CORPUS_CHARACTERS = 262_144;
@@ -15,6 +30,8 @@ export interface PromptLength {
   readonly charactersPerToken: number;
   /** Tokens that the chat template adds; they are part of `promptTokens`. */
   readonly templateTokens: number;
+  /** First tokens that are the same in all prompts; absent or 0 for none. */
+  readonly sharedPrefixTokens?: number;
 }
 
 /**
@@ -25,7 +42,10 @@ export interface PromptLength {
 export function buildPrompt(length: PromptLength, seed: number, index: number): string {
   const mark = `${index.toString(36)}-${seed.toString(36)}: `;
   const characters = Math.round((length.promptTokens - length.templateTokens) * length.charactersPerToken);
-  return mark + sliceCorpus(deriveSeed(seed, 'prompt', index), Math.max(0, characters - mark.length));
+  const own = Math.max(0, characters - mark.length);
+  const shared = Math.min(own, Math.round((length.sharedPrefixTokens ?? 0) * length.charactersPerToken));
+  const place = Math.floor(drawShare(seed, 'prompt', index) * CORPUS_CHARACTERS);
+  return (shared === 0 ? '' : sliceCorpus(0, shared)) + mark + sliceCorpus(place, own - shared);
 }
 
 /** That many characters of the text, from the first word after the place; it begins again where the text ends. */

@@ -2,6 +2,7 @@
  * A report as GitHub flavoured Markdown. Texts that are not ours (names, messages of a server) are shown and never
  * act: no link, image, tag or broken table comes out of them, whatever they hold.
  */
+import type { Loop } from './cell.ts';
 import { REQUEST_FAILURES, type RequestFailure } from './failure.ts';
 import { LEAST_SAMPLES, type Quantiles, type Report, type ReportRow } from './report.ts';
 import { addCounts } from './summary.ts';
@@ -14,9 +15,19 @@ export function reportToMarkdown(report: Report, partial = false): string {
   const blocks = [
     writeTitle(report),
     ...writeBanners(report, partial),
+    // What the reader asked comes first.
+    ...(report.demands.length === 0
+      ? []
+      : [writeList(report.demands.map(({ sentence }) => escapeOwn(sentence)))]),
     writeList(describeMeasurement(report)),
     '## Cells',
     ...writeCells(report),
+    ...(report.answers.length === 0
+      ? []
+      : [
+          '## Objectives',
+          writeList([describeSlo(report.slo), ...report.answers.map((answer) => escapeOwn(answer.sentence))]),
+        ]),
     '## Best throughput',
     writeBest(report),
     ...writeFailures(report.rows),
@@ -48,7 +59,17 @@ function writeBanners(report: Report, partial: boolean): string[] {
   return banners;
 }
 
-/** What was measured and how, as the first row says: a run has one deployment. */
+function describeSlo(slo: Report['slo']): string {
+  if (slo === null) return NONE;
+  const clauses = [
+    ['TTFT', slo.ttftMs],
+    ['TPOT', slo.tpotMs],
+    ['E2E', slo.e2eMs],
+  ].flatMap(([name, limitMs]) => (limitMs === null ? [] : [`${name} at most ${limitMs} ms`]));
+  return `Asked: ${clauses.join(' and ')}, by ${digits(slo.attainment * 100, 4)} % of all attempted requests`;
+}
+
+/** What was measured and how, as the first row says: a run's endpoints are alike. */
 function describeMeasurement(report: Report): string[] {
   const lines = [
     `Run: ${literal(report.runId)}, created ${new Date(report.createdAtMs).toISOString()}, mode ${report.mode}`,
@@ -59,7 +80,7 @@ function describeMeasurement(report: Report): string[] {
     lines.push(
       `Model: ${model === null ? NONE : `${literal(model.registry)} / ${literal(model.name)}, version ${literal(model.version)}`}`,
       `SKU: ${literal(measured.sku)}, instances: ${measured.instances ?? NONE}, region: ${literal(measured.region)}`,
-      `Endpoint: ${literal(measured.endpoint)}, deployment: ${literal(measured.deployment)}, route: ${measured.route ?? NONE}, ${measured.streamed ? 'streamed' : 'not streamed'}`,
+      `${describeEndpoints(report.rows[0])}, deployment: ${literal(measured.deployment)}, route: ${measured.route ?? NONE}, ${measured.streamed ? 'streamed' : 'not streamed'}`,
       `Settings: ${measured.maxConcurrentRequestsPerInstance ?? NONE} concurrent requests per instance, request timeout ${measured.requestTimeoutSeconds} s, isolation ${measured.isolation}`,
       `Client region: ${literal(measured.clientRegion)}, prompts ${measured.promptSource}`,
     );
@@ -73,8 +94,36 @@ function describeMeasurement(report: Report): string[] {
   return lines;
 }
 
-const CELL_COLUMNS: readonly (readonly [title: string, read: (row: ReportRow) => string])[] = [
-  ['Concurrency', (row) => String(row.level)],
+function describeEndpoints(row: ReportRow | undefined): string {
+  const names = row?.deployments ?? [];
+  return names.length > 1
+    ? `Endpoints: ${names.map(literal).join(', ')}`
+    : `Endpoint: ${literal(row?.provenance.endpoint)}`;
+}
+
+type CellColumn = readonly [title: string, read: (row: ReportRow) => string];
+
+const LEVEL_TITLES: Readonly<Record<Loop, string>> = {
+  closed: 'Concurrency',
+  rate: 'Requests/s asked',
+  trace: 'Trace speed',
+};
+
+/** Where there are objectives. */
+const SLO_COLUMNS: readonly CellColumn[] = [
+  ['SLO', (row) => row.slo?.verdict ?? NONE],
+  ['SLO met', (row) => (row.slo === null ? NONE : `${row.slo.met} of ${row.slo.attempted}`)],
+  ['Goodput requests/s', (row) => digits(row.goodputRequestsPerSecond, 3)],
+];
+
+/** Where requests had a time to be sent at. */
+const OPEN_COLUMNS: readonly CellColumn[] = [
+  ['Response p50 ms', (row) => digits(row.responseMs.p50, 4)],
+  ['Response p95 ms', (row) => percentile(row.responseMs, 'p95')],
+  ['Dropped', (row) => String(row.dropped)],
+];
+
+const CELL_COLUMNS: readonly CellColumn[] = [
   ['Prompt tokens', (row) => String(row.workload.promptTokens)],
   ['Output tokens', (row) => String(row.workload.outputTokens)],
   ['Repeats', (row) => String(row.repeats)],
@@ -106,11 +155,18 @@ const CELL_COLUMNS: readonly (readonly [title: string, read: (row: ReportRow) =>
 ];
 
 function writeCells(report: Report): string[] {
-  if (report.rows.length === 0) return ['Nothing was measured.'];
+  const [first] = report.rows;
+  if (first === undefined) return ['Nothing was measured.'];
+  const columns: readonly CellColumn[] = [
+    [LEVEL_TITLES[first.loop], (row) => String(row.level)],
+    ...CELL_COLUMNS,
+    ...(report.slo === null ? [] : SLO_COLUMNS),
+    ...(first.loop === 'closed' ? [] : OPEN_COLUMNS),
+  ];
   const lines = [
-    CELL_COLUMNS.map(([title]) => title),
-    CELL_COLUMNS.map(() => '---:'),
-    ...report.rows.map((row) => CELL_COLUMNS.map(([, read]) => read(row))),
+    columns.map(([title]) => title),
+    columns.map(() => '---:'),
+    ...report.rows.map((row) => columns.map(([, read]) => read(row))),
   ];
   const table = lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
   const footnotes = [
@@ -134,7 +190,7 @@ function writeBest(report: Report): string {
   if (row === undefined) return 'No request succeeded, so there is none.';
   const seconds = (ms: number | null) => digits(ms === null ? null : ms / 1000, 4);
   return writeList([
-    `Concurrency: ${row.level}`,
+    `${LEVEL_TITLES[row.loop]}: ${row.level}`,
     `Prompt size: ${row.workload.promptTokens} tokens`,
     `Response size: ${row.workload.outputTokens} tokens`,
     `Throughput: ${digits(row.outputTokensPerSecond, 4)} output tokens per second`,
@@ -196,7 +252,7 @@ const ORDERED_ITEM = /^\d+[.)]/;
  * with backslashes would still let e-mail addresses, mentions and emoji codes through on GitHub. A span that holds
  * backticks is fenced by a longer run of them. Line breaks become spaces, other invisible characters (direction overrides, controls) and halves of a pair their code.
  */
-function literal(text: string | null | undefined): string {
+export function literal(text: string | null | undefined): string {
   if (text === null || text === undefined) return NONE;
   const visible = text
     .replace(/[\t\n\v\f\r\u0085\u2028\u2029]+/g, ' ')

@@ -2,24 +2,32 @@
  * A run's report: one row per cell with its repeats aggregated, the best throughput, and what to know before
  * believing it. `buildReport` is pure, so that a stored report can be compared with one rebuilt from its rows.
  */
-import { cellId } from './cell.ts';
+import type { Loop } from './cell.ts';
 import type { ClientFloor } from './client-floor.ts';
-import { type ClientHealth, judgeClient, mergeClientHealth } from './client-health.ts';
+import { type ClientHealth, mergeClientHealth } from './client-health.ts';
+import { judgeSummary } from './client-verdict.ts';
+import { answerDemand, type DemandAnswer } from './demand.ts';
 import type { RequestFailure } from './failure.ts';
-import { type Findings, findAll } from './findings.ts';
-import { DurationHistogram } from './histogram.ts';
+import { type Findings, findAll, fitCells } from './findings.ts';
+import type { DurationHistogram } from './histogram.ts';
 import {
   type MeanInterval,
   type PercentileInterval,
   percentileInterval,
   rankedDurations,
 } from './interval.ts';
+import { loadModelOf } from './load-model.ts';
 import type { OutputUnit } from './payload.ts';
-import { type RepeatPlan, repeatPlanOf, repeatsInterval } from './repeats.ts';
+import { type PhysicalLimit, physicalLimitOf } from './physical-limit.ts';
+import type { PromptSource } from './prompt.ts';
+import { repeatPlanOf, repeatsInterval } from './repeats.ts';
 import type { RunRecord } from './run.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { Route } from './shard.ts';
-import { addCounts, type CellSummary, firstExamples, mergeHistograms, oneOf } from './summary.ts';
+import { poolSlo, type Slo } from './slo.ts';
+import { answerSlo, judgeSlo, type SloAnswer, type SloVerdict } from './slo-answer.ts';
+import type { BenchmarkSpec } from './spec.ts';
+import { addCounts, type CellSummary, firstExamples, mergeHistograms, oneOf, type Rates } from './summary.ts';
 import type { Workload } from './workload.ts';
 
 /** One repeat of one cell, as the `cells` table holds it: what was measured and on what. */
@@ -28,9 +36,12 @@ export interface CellRecord {
   readonly cellKey: string;
   readonly cellId: string;
   readonly workload: Workload;
+  readonly loop: Loop;
   readonly level: number;
   readonly repeat: number;
   readonly attempt: number;
+  /** The endpoint may still have been working on what the measurement before this one abandoned. */
+  readonly contaminated: boolean;
   /** Null where three attempts did not bring its shards together; the reason says so. */
   readonly summary: CellSummary | null;
   readonly notMeasuredReason: string | null;
@@ -55,8 +66,7 @@ export interface Provenance {
   readonly lengthForced: boolean | null;
   readonly maxConcurrentRequestsPerInstance: number | null;
   readonly requestTimeoutSeconds: number;
-  /** Prompts are text of the asked length, calibrated by the server's own count or by four characters per token. */
-  readonly promptSource: 'calibrated' | 'estimated';
+  readonly promptSource: PromptSource;
   readonly clientRegion: string | null;
   /** What this client can tell apart at the best, measured on loopback; null where it was not. */
   readonly clientFloor: ClientFloor | null;
@@ -79,6 +89,12 @@ export interface Report {
     readonly instances: number;
   };
   readonly stoppedBy: string | null;
+  /** What requests were held against; null where the spec has no objectives. */
+  readonly slo: Slo | null;
+  /** For each workload, the highest level that meets the objectives; empty without any. */
+  readonly answers: readonly SloAnswer[];
+  /** How many instances carry the demand and what that costs, for each workload; empty without a demand. */
+  readonly demands: readonly DemandAnswer[];
   /** What the rows say together, each with its evidence. */
   readonly findings: Findings;
   readonly notes: readonly string[];
@@ -88,6 +104,8 @@ export interface Report {
 export interface ReportRow {
   readonly cellId: string;
   readonly workload: Workload;
+  readonly loop: Loop;
+  /** Connections of a closed loop, requests per second of an open one, or times the recorded speed of a trace. */
   readonly level: number;
   readonly repeats: number;
   readonly shards: number;
@@ -101,6 +119,11 @@ export interface ReportRow {
   /** Mean over repeats of each repeat's rate; null where nothing succeeded. */
   readonly outputTokensPerSecond: number | null;
   readonly requestsPerSecond: number | null;
+  /** Requests and output tokens per second that kept the objectives; null without objectives. */
+  readonly goodputRequestsPerSecond: number | null;
+  readonly goodputTokensPerSecond: number | null;
+  /** Of all repeats together; null without objectives. */
+  readonly slo: SloVerdict | null;
   readonly unit: OutputUnit;
   /** Output in that unit; the same as tokens per second where the unit is the token. */
   readonly outputUnitsPerSecond: number | null;
@@ -114,6 +137,13 @@ export interface ReportRow {
   readonly e2eMs: Quantiles;
   readonly ttftMs: Quantiles;
   readonly ttftReason: TtftReason | null;
+  /** First text of the answer itself, after any reasoning. */
+  readonly ttftAnswerMs: Quantiles;
+  /** Of an open loop, from when the request was to be sent; without a sample in a closed one. */
+  readonly responseMs: Quantiles;
+  readonly responseTtftMs: Quantiles;
+  /** Of an open loop: requests that were never sent, because as many as allowed were in flight. */
+  readonly dropped: number;
   readonly tpotMs: Quantiles;
   readonly ntpotMs: Quantiles;
   readonly gapMs: Quantiles;
@@ -131,6 +161,8 @@ export interface ReportRow {
   readonly usdPerMillionOutputTokens: number | null;
   /** For output that is not tokens. */
   readonly usdPerThousandUnits: number | null;
+  /** Repeats that began while the endpoint may have been busy with what the one before had abandoned. */
+  readonly contaminatedRepeats: number;
   readonly notMeasuredReason: string | null;
   /** What the load threads said of themselves, the worst of all repeats; null where they said nothing. */
   readonly client: ClientHealth | null;
@@ -138,6 +170,12 @@ export interface ReportRow {
   readonly clientValid: boolean | null;
   /** What was wrong with the client, in the repeats where something was. */
   readonly clientFaults: readonly string[];
+  /** What the hardware allows beside what was measured; all null where the model's size is unknown. */
+  readonly limit: PhysicalLimit;
+  /** The endpoints that its repeats were measured on. */
+  readonly deployments: readonly string[];
+  /** How much they differ: the standard deviation of the logs of their mean rates, a share. Null below two. */
+  readonly deploymentSpread: number | null;
   readonly provenance: Provenance;
 }
 
@@ -159,7 +197,9 @@ export interface Quantiles {
  */
 export const LEAST_SAMPLES = { p95: 59, p99: 299 } as const;
 
-/** Every prompt begins with words of its own, so only a template's tokens may come from a cache. */
+/** What the calibration in warm-up goes for. */
+const PROMPT_ERROR = 0.02;
+/** Prompts that are made begin with words of their own, so only a template's tokens may come from a cache. */
 const CACHED_SHARE = 0.05;
 
 export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Report {
@@ -167,9 +207,17 @@ export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Repor
   for (const cell of cells) byCell.set(cell.cellId, [...(byCell.get(cell.cellId) ?? []), cell]);
   const hourlyUsd =
     run.billing.pricePerHourUsd === null ? null : run.billing.pricePerHourUsd * run.billing.instances;
+  const prefillDecode = fitCells(cells);
   const rows = [...byCell.values()]
-    .map((cellsOfRow) => buildRow(cellsOfRow, hourlyUsd, repeatPlanOf(run.spec.measure.repeats)))
-    .sort(byWorkloadThenLevel);
+    .map((cellsOfRow) => {
+      const row = buildRow(cellsOfRow, run.spec, hourlyUsd);
+      const decodeMs = prefillDecode.fit?.decodeMsPerToken.value ?? null;
+      return { ...row, limit: physicalLimitOf(row, run.plan.model ?? null, decodeMs) };
+    })
+    .sort(byWorkloadSettingsLevel);
+  const { slo, demand, target } = run.spec;
+  const load = loadModelOf(run.spec);
+  const answers = slo === null ? [] : answerSlo(rows, cells, load, slo);
   const simulated = run.endpoint?.simulated === true || rows.some((row) => row.provenance.simulated);
   return {
     runId: run.id,
@@ -183,13 +231,30 @@ export function buildReport(run: RunRecord, cells: readonly CellRecord[]): Repor
       instances: run.billing.instances,
     },
     stoppedBy: run.stoppedBy,
-    findings: findAll(rows, cells),
+    slo,
+    answers,
+    demands:
+      demand === null
+        ? []
+        : answerDemand(demand, {
+            rows,
+            answers,
+            arrival: load.arrival,
+            instances: run.endpoint?.instances ?? run.billing.instances,
+            pricePerHourUsd: run.billing.pricePerHourUsd,
+            tokenPricesUsdPerMillion: target.kind === 'existing' ? target.tokenPricesUsdPerMillion : null,
+          }),
+    findings: findAll(rows, cells, prefillDecode),
     notes: reportNotes(run, rows, simulated),
     simulated,
   };
 }
 
-function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeats: RepeatPlan): ReportRow {
+function buildRow(
+  cells: readonly CellRecord[],
+  spec: BenchmarkSpec,
+  hourlyUsd: number | null,
+): Omit<ReportRow, 'limit'> {
   const first = cells[0];
   if (first === undefined) throw new Error('A row without a cell cannot be built.');
   const summaries = cells.map((cell) => cell.summary).filter((summary) => summary !== null);
@@ -203,9 +268,11 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
   const outputTokensPerSecond = mean(outputRates);
   const outputUnitsPerSecond = mean(ratesOf(summaries, 'outputUnitsPerSecond'));
   const unit = summaries[0]?.unit ?? 'token';
+  const sloCounts = poolSlo(summaries.map((summary) => summary.slo));
   return {
-    cellId: cellId(first.level, first.workload),
+    cellId: first.cellId,
     workload: first.workload,
+    loop: first.loop,
     level: first.level,
     repeats: summaries.length,
     shards: summaries[0]?.shards ?? 0,
@@ -221,15 +288,23 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     retries: total((summary) => summary.retries),
     outputTokensPerSecond,
     requestsPerSecond: mean(ratesOf(summaries, 'requestsPerSecond')),
+    goodputRequestsPerSecond:
+      sloCounts === null ? null : mean(ratesOf(summaries, 'goodputRequestsPerSecond')),
+    goodputTokensPerSecond: sloCounts === null ? null : mean(ratesOf(summaries, 'goodputTokensPerSecond')),
+    slo: sloCounts === null || spec.slo === null ? null : judgeSlo(sloCounts, spec.slo),
     unit,
     outputUnitsPerSecond,
-    outputTokensInterval: repeatsInterval(repeats, outputRates),
+    outputTokensInterval: repeatsInterval(repeatPlanOf(spec.measure.repeats), outputRates),
     steady: summaries.length > 0 && summaries.every((summary) => summary.rates.span === 'steady-window'),
     steadyReason: summaries.find((summary) => summary.rates.reason !== null)?.rates.reason ?? null,
     wholeSeconds: mean(summaries.map((summary) => (summary.endedAtMs - summary.startedAtMs) / 1000)),
     e2eMs: quantiles('e2e'),
     ttftMs: quantiles('ttft'),
     ttftReason: summaries.find((summary) => summary.ttftReason !== null)?.ttftReason ?? null,
+    ttftAnswerMs: quantiles('ttftAnswer'),
+    responseMs: quantiles('response'),
+    responseTtftMs: quantiles('responseTtft'),
+    dropped: total((summary) => summary.dropped),
     tpotMs: quantiles('tpot'),
     ntpotMs: quantiles('ntpot'),
     gapMs: quantiles('gaps'),
@@ -243,32 +318,45 @@ function buildRow(cells: readonly CellRecord[], hourlyUsd: number | null, repeat
     tokenSource: oneOf(summaries.map((summary) => summary.tokenSource)),
     usdPerMillionOutputTokens: usdPerMillionTokens(hourlyUsd, outputTokensPerSecond),
     usdPerThousandUnits: unit === 'token' ? null : usdFor(1_000, hourlyUsd, outputUnitsPerSecond),
+    contaminatedRepeats: cells.filter((cell) => cell.contaminated).length,
     notMeasuredReason: cells.find((cell) => cell.notMeasuredReason !== null)?.notMeasuredReason ?? null,
-    ...judgeRepeats(summaries, first.level),
+    ...judgeRepeats(summaries, first.loop),
+    ...describeDeployments(cells),
     provenance: first.provenance,
   };
+}
+
+/** The endpoints of a row's repeats, and how far apart their rates are. */
+function describeDeployments(
+  cells: readonly CellRecord[],
+): Pick<ReportRow, 'deployments' | 'deploymentSpread'> {
+  const logs = new Map<string, number[]>();
+  for (const { provenance, summary } of cells) {
+    if (provenance.endpoint === null) continue;
+    const rate = summary?.rates.outputUnitsPerSecond ?? null;
+    const known = logs.get(provenance.endpoint) ?? [];
+    logs.set(provenance.endpoint, rate === null || rate <= 0 ? known : [...known, Math.log(rate)]);
+  }
+  const means = [...logs.values()].map(mean).filter((one) => one !== null);
+  const centre = mean(means) ?? 0;
+  const squares = means.reduce((sum, one) => sum + (one - centre) ** 2, 0);
+  return {
+    deployments: [...logs.keys()].sort(byLengthThenName),
+    deploymentSpread: means.length < 2 ? null : Math.sqrt(squares / (means.length - 1)),
+  };
+}
+
+/** The name of the first endpoint is that of the others without their number. */
+function byLengthThenName(one: string, other: string): number {
+  return one.length - other.length || one.localeCompare(other);
 }
 
 /** A row is valid where each of its repeats is: one whose client was the limit spoils the mean. */
 function judgeRepeats(
   summaries: readonly CellSummary[],
-  level: number,
+  loop: Loop,
 ): Pick<ReportRow, 'client' | 'clientValid' | 'clientFaults'> {
-  const verdicts = summaries.map((summary) => {
-    const e2e = DurationHistogram.parse(summary.histograms.e2e);
-    const ttft = DurationHistogram.parse(summary.histograms.ttft);
-    return judgeClient({
-      client: summary.client,
-      closedLoop: summary.rates.span === 'steady-window',
-      connections: level,
-      meanInFlight: summary.meanInFlight,
-      steadySeconds: summary.rates.span === 'steady-window' ? summary.rates.seconds : null,
-      failed: summary.failed,
-      ttftP50Ms: ttft.quantileMs(0.5),
-      e2eP50Ms: e2e.quantileMs(0.5),
-      e2eMeanMs: e2e.meanMs,
-    });
-  });
+  const verdicts = summaries.map((summary) => judgeSummary(summary, loop));
   return {
     client: mergeClientHealth(summaries.map((summary) => summary.client ?? undefined)),
     clientValid: verdicts.some((verdict) => verdict.valid === false)
@@ -286,7 +374,7 @@ function judgeRepeats(
  */
 function ratesOf(
   summaries: readonly CellSummary[],
-  rate: 'outputTokensPerSecond' | 'outputUnitsPerSecond' | 'requestsPerSecond',
+  rate: Exclude<keyof Rates, 'span' | 'reason' | 'seconds' | 'promptTokensPerSecond'>,
 ): number[] {
   if (summaries.every((summary) => summary.succeeded === 0)) return [];
   return summaries
@@ -340,16 +428,29 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
     notes.push('Simulated: a model of a GPU answered, not Azure. The numbers say nothing about a real SKU.');
   notes.push(
     run.spec.measure.mode === 'steady'
-      ? 'Closed loop: each connection sends its next request when its last is answered, so a slow endpoint is asked less. Warm-up is excluded; rates are counted inside the steady window.'
+      ? describeLoop(loadModelOf(run.spec).loop)
       : 'Burst: every connection sends one request at the same moment, as the origin did. It measures no steady state; rates are over the whole burst, retries and their waits included.',
   );
   if (run.spec.isolation === 'shared')
     notes.push('Isolation "shared": cells ran on the endpoint at the same time and measured each other.');
+  if (run.spec.slo !== null)
+    notes.push(
+      'Objectives are held against every attempted request: a failure is a miss, and a level meets only where the one-sided 95 % bound of its share does.',
+    );
+  const contaminated = rows.filter((row) => row.contaminatedRepeats > 0);
+  if (contaminated.length > 0)
+    notes.push(
+      `${list(contaminated)} began while the endpoint may still have been working on requests that the measurement before had given up: contaminated, do not build on them.`,
+    );
+  const dropping = rows.filter((row) => row.dropped > 0);
+  if (dropping.length > 0)
+    notes.push(
+      `In ${list(dropping)}, requests were never sent because as many as allowed were in flight; they count as failed. The endpoint does not carry that rate.`,
+    );
   const invalid = rows.filter((row) => row.clientValid === false);
   if (invalid.length > 0) {
-    const cells = invalid.map((row) => row.cellId).slice(0, 5);
     notes.push(
-      `In ${invalid.length} of ${rows.length} cells (${cells.join(', ')}${invalid.length > 5 ? ', ...' : ''}) the client was the limit and not the server; their rows say how. ${invalid[0]?.clientFaults[0] ?? ''}`.trim(),
+      `In ${invalid.length} of ${rows.length} cells (${list(invalid)}) the client was the limit and not the server; their rows say how. ${invalid[0]?.clientFaults[0] ?? ''}`.trim(),
     );
   }
   if (rows.some((row) => row.provenance.lengthForced === false)) {
@@ -357,10 +458,12 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
       'The length of answers was not forced, because the API has no way to or the server refuses it: compare rows by time per token and by the measured lengths, not by E2E.',
     );
   }
+  notes.push(...deploymentNotes(rows));
+  for (const warmUp of [run.warmUp, ...(run.furtherWarmUps ?? [])]) notes.push(...warmUpNotes(warmUp));
   const cached = rows.filter((row) => (row.cachedPromptShare ?? 0) > CACHED_SHARE);
   if (cached.length > 0) {
     notes.push(
-      `A prefix cache spared more than ${CACHED_SHARE * 100} % of the prompt tokens in ${cached.length} of ${rows.length} cells, although every prompt is new: their prefill, and so their TTFT, is shorter than that of prompts nobody has sent before.`,
+      `A prefix cache spared more than ${CACHED_SHARE * 100} % of the prompt tokens in ${cached.length} of ${rows.length} cells: their prefill, and so their TTFT, is shorter than that of prompts nobody has sent before.`,
     );
   }
   const echoes = rows.reduce((sum, row) => sum + row.echoes, 0);
@@ -377,10 +480,55 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
   return notes;
 }
 
-function byWorkloadThenLevel(one: ReportRow, other: ReportRow): number {
+/** With several endpoints, what one draw of the SKU may differ by from another. */
+function deploymentNotes(rows: readonly ReportRow[]): string[] {
+  const several = rows.filter((row) => row.deployments.length > 1);
+  if (several.length === 0) return [];
+  const most = Math.max(...several.map((row) => row.deployments.length));
+  const largest = maximum(several.map((row) => row.deploymentSpread).filter((spread) => spread !== null));
+  const spread =
+    largest === null
+      ? 'how much they differ could not be told'
+      : `their rates differ by a standard deviation of up to ${Number((largest * 100).toFixed(1))} %`;
+  return [
+    `Repeats were dealt over ${most} identical endpoints, each another machine; ${spread}. Rates and costs of a row are those of one endpoint, its interval is over repeats.`,
+  ];
+}
+
+/** What the warm-up could not bring about. */
+function warmUpNotes(warmUp: RunRecord['warmUp']): string[] {
+  const notes: string[] = [];
+  if (warmUp?.stable === false)
+    notes.push(
+      `The endpoint was not warm in the sense of three like medians in a row when measuring began. ${warmUp.unstableReason ?? ''}`.trim(),
+    );
+  const error = warmUp?.promptTokensError ?? null;
+  if (error !== null && Math.abs(error) > PROMPT_ERROR)
+    notes.push(
+      `Prompts missed the length asked for by up to ${Number((error * 100).toFixed(1))} %: the server's vocabulary could not be hit closer; rows hold what it counted.`,
+    );
+  return notes;
+}
+
+function describeLoop(loop: Loop): string {
+  if (loop === 'closed')
+    return 'Closed loop: each connection sends its next request when its last is answered, so a slow endpoint is asked less. Warm-up is excluded; rates are counted inside the steady window.';
+  return 'Open loop: requests are sent when their time comes, answered or not. Response times count from that time, so that waiting for a slow endpoint does not hide; E2E and TTFT count from the send.';
+}
+
+/** The first five names of rows. */
+function list(rows: readonly ReportRow[]): string {
+  const names = rows.slice(0, 5).map((row) => row.cellId);
+  return `${names.join(', ')}${rows.length > names.length ? ', ...' : ''}`;
+}
+
+function byWorkloadSettingsLevel(one: ReportRow, other: ReportRow): number {
   return (
     one.workload.promptTokens - other.workload.promptTokens ||
     one.workload.outputTokens - other.workload.outputTokens ||
+    (one.provenance.maxConcurrentRequestsPerInstance ?? 0) -
+      (other.provenance.maxConcurrentRequestsPerInstance ?? 0) ||
+    one.provenance.requestTimeoutSeconds - other.provenance.requestTimeoutSeconds ||
     one.level - other.level
   );
 }

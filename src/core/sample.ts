@@ -33,6 +33,9 @@ export interface Sample {
   /** Last content (or the complete body of an answer that does not stream) minus sent. A usage chunk never extends it. */
   readonly e2eMs: number;
   readonly promptTokens: number | null;
+  /** What the request asked for; the workload's own lengths where these are absent. */
+  readonly promptTokensAsked?: number;
+  readonly outputTokensAsked?: number;
   /** Prompt tokens that the server's prefix cache spared, where its usage tells. */
   readonly cachedPromptTokens: number | null;
   /** 0 for a failure, and where the model puts out something else than tokens. */

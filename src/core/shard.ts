@@ -6,8 +6,10 @@
 import type { ClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import type { EncodedHistogram } from './histogram.ts';
+import type { OfferedLoad } from './open-loop.ts';
 import type { OutputUnit, PayloadFamily } from './payload.ts';
 import type { PayloadFamilyName } from './payload-families.ts';
+import type { RequestLine } from './request-set.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { SliceTrace } from './slices.ts';
 import type { Slo, SloCounts } from './slo.ts';
@@ -28,6 +30,8 @@ export interface ShardOrder {
   readonly route: Route;
   /** The user's own family, where the route's api is `raw`; it comes from the spec. */
   readonly template?: PayloadFamily | null;
+  /** The checked address to connect to instead of what the route's host resolves to; null or absent resolves it. */
+  readonly connectAddress?: string | null;
   /** Sent verbatim as the `authorization` header; null sends none. */
   readonly authorization: string | null;
   /** Further request headers, such as `azureml-model-deployment`. */
@@ -35,6 +39,8 @@ export interface ShardOrder {
   /** Connections of this shard, each with at most one request in flight. */
   readonly connections: number;
   readonly workload: Workload;
+  /** This shard's part of a request set: they are sent in their order, and again after the last. Absent, prompts are made. */
+  readonly prompts?: readonly RequestLine[];
   /** Characters of prompt text per token, as calibrated from the server's `usage` in warm-up. */
   readonly charactersPerToken: number;
   /** Tokens that the chat template adds to each prompt, as calibrated in warm-up. */
@@ -52,6 +58,16 @@ export interface ShardOrder {
    * connections, first bodies), says so, and waits: that is how shards of a repeat begin together.
    */
   readonly startAtMs: number | 'when-told' | null;
+  /**
+   * Set where this shard shall wait, after requests that may have left the endpoint at work, until it is idle again
+   * (load/drain.ts). One shard of a repeat is enough. Null or absent does not wait.
+   */
+  readonly drain?: DrainOrder | null;
+}
+
+export interface DrainOrder {
+  /** What a drain's request took when nothing else was asked of the endpoint, as `timeIdleRequest` tells. */
+  readonly idleMs: number;
 }
 
 /** Closed loop: every connection sends its next request when its last one is answered. */
@@ -126,6 +142,11 @@ export interface ShardSummary {
   readonly e2e: EncodedHistogram;
   readonly ttft: EncodedHistogram;
   readonly ttftReason: TtftReason | null;
+  /**
+   * First text of the answer itself, after any reasoning; of the answers that have one. Absent in rows of versions
+   * that did not fold it.
+   */
+  readonly ttftAnswer?: EncodedHistogram;
   /** (last content - first content) / (output tokens - 1), for streamed answers of two tokens or more. */
   readonly tpot: EncodedHistogram;
   /** E2E / output tokens: the per-token time that exists without a stream too. */
@@ -141,7 +162,7 @@ export interface ShardSummary {
   readonly echoes: number;
   /** Successful requests whose output had exactly the length asked for. */
   readonly outputLengthAsAsked: number;
-  /** Set when the shard stopped itself: nothing further can succeed (the credential is refused). */
+  /** Set when the shard stopped itself and no other cell can succeed either: the credential is refused. */
   readonly abortedBy: RequestFailure | null;
   /** The shard over time, for the gates of a steady state; null where no steady state was asked for. */
   readonly trace: SliceTrace | null;
@@ -153,12 +174,29 @@ export interface ShardSummary {
    */
   readonly response?: EncodedHistogram;
   readonly responseTtft?: EncodedHistogram;
-  /** Of an open loop: requests whose time came when all connections were busy, and that were never sent. */
+  /**
+   * Of an open loop: requests that were never sent, since all connections were busy until too many were waiting, they
+   * had waited longer than a request may take, or the load ended. They are not in `attempted`.
+   */
   readonly dropped?: number;
+  /** Of an open loop: what was to be sent inside the window (in all where there is none), and what was. */
+  readonly offered?: OfferedLoad;
+  /** How the endpoint was waited for after the load; null where there was no reason to, or no order. */
+  readonly drained?: Drained | null;
+  /** The endpoint may still be at work on requests that this shard has given up, and would disturb the next cell. */
+  readonly leftBusy?: boolean;
   /** What the load thread says about itself; absent in rows of versions that did not ask it. */
   readonly client?: ClientHealth;
   /** Content events of good answers that streamed; absent in rows of versions that did not count them. */
   readonly contentEvents?: number;
+}
+
+/** What came of waiting for an endpoint to be idle. */
+export interface Drained {
+  readonly seconds: number;
+  readonly requests: number;
+  /** Whether the last request was answered as quickly as an idle endpoint answers it. */
+  readonly idle: boolean;
 }
 
 /**

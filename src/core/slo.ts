@@ -14,8 +14,12 @@ export interface Slo {
   readonly e2eMs: number | null;
 }
 
-/** Of the requests sent inside the steady window, or of all where there is none. */
+/**
+ * Of the same requests as the percentiles and the failures among them: those sent inside the steady window (of an open
+ * loop: that were to be sent inside it), or all where there is none.
+ */
 export interface SloCounts {
+  /** Failures and, of an open loop, requests that were never sent are in it: they are misses. */
   readonly attempted: number;
   readonly succeeded: number;
   readonly met: number;
@@ -48,4 +52,26 @@ export function judgeSample(
   const asked = clauses.filter(([limit]) => limit !== null) as [number, number | null][];
   if (asked.some(([limit, value]) => value !== null && value > limit)) return 'missed';
   return asked.some(([, value]) => value === null) ? 'not-evaluable' : 'met';
+}
+
+/** Counts of shards, or of repeats, added up; null where none was held against anything. */
+export function poolSlo(counts: readonly (SloCounts | null | undefined)[]): SloCounts | null {
+  const known = counts.filter((one) => one !== null && one !== undefined);
+  if (known.length === 0) return null;
+  const sum = (name: keyof SloCounts) => known.reduce((total, one) => total + one[name], 0);
+  return {
+    attempted: sum('attempted'),
+    succeeded: sum('succeeded'),
+    met: sum('met'),
+    notEvaluable: sum('notEvaluable'),
+    outputTokensMet: sum('outputTokensMet'),
+  };
+}
+
+/**
+ * The share of the good answers that met the objectives: goodput is throughput times it. Null where no answer was
+ * good, or none of them could be judged.
+ */
+export function metShareOfSucceeded({ succeeded, met, notEvaluable }: SloCounts): number | null {
+  return succeeded === 0 || notEvaluable === succeeded ? null : met / succeeded;
 }

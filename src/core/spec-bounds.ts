@@ -4,6 +4,12 @@ import { MOST_REPEATS } from './repeats.ts';
 export const SPEC_BOUNDS = {
   /** An endpoint has at most 500 active connections (Azure ML limits); 512 is the next power of two, for ramps. */
   level: 512,
+  /** One request in 1,000 s: slower, and no measurement of 25 minutes holds two. */
+  leastRate: 0.001,
+  /** Requests per second: twice what an endpoint of Azure ML lets in. */
+  rate: 1_000,
+  /** A search over as many takes some twenty levels. */
+  searchLevels: 4_096,
   /** More levels than this tell nothing more about a curve, and each costs minutes of a GPU. */
   levels: 64,
   /** The longest context window in the catalog is about one million tokens. */
@@ -14,6 +20,8 @@ export const SPEC_BOUNDS = {
   workloads: 100,
   /** Azure ML: at most 50 instances in a deployment. */
   instances: 50,
+  /** Each is a bill of its own; eight tell the spread between machines to within a factor of two. */
+  endpoints: 8,
   /** What the intervals after an early stop were shown for. */
   repeats: MOST_REPEATS,
   minRequests: 10_000,

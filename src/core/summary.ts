@@ -5,10 +5,12 @@
 import { type ClientHealth, mergeClientHealth } from './client-health.ts';
 import type { RequestFailure } from './failure.ts';
 import { DurationHistogram, type EncodedHistogram } from './histogram.ts';
+import { type OfferedLoad, openLoopFault } from './open-loop.ts';
 import type { OutputUnit } from './payload.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
-import type { CycleRates, ShardSummary, WindowFold } from './shard.ts';
+import type { CycleRates, Drained, ShardSummary, WindowFold } from './shard.ts';
 import { mergeTraces } from './slices.ts';
+import { metShareOfSucceeded, poolSlo, type SloCounts } from './slo.ts';
 import { steadyFault } from './steady.ts';
 
 export interface CellSummary {
@@ -40,10 +42,30 @@ export interface CellSummary {
   readonly ttftReason: TtftReason | null;
   /** What the load threads said of themselves; null where one said nothing. */
   readonly client: ClientHealth | null;
-  readonly histograms: Readonly<Record<HistogramName, EncodedHistogram>>;
+  readonly histograms: Histograms;
+  /** Requests that kept the objectives; null where the spec has none. */
+  readonly slo: SloCounts | null;
+  /** Of an open loop: requests of the whole repeat that were never sent; 0 of a closed one. */
+  readonly dropped: number;
+  /** Of an open loop: what was to be sent inside the window, and what was; null of a closed one. */
+  readonly offered: OfferedLoad | null;
+  /** How the endpoint was waited for after the load; null where it was not. */
+  readonly drained: Drained | null;
+  /** The endpoint may have been at work on abandoned requests when the repeat ended: what is measured next is contaminated. */
+  readonly leftBusy: boolean;
 }
 
-export type HistogramName = 'e2e' | 'ttft' | 'tpot' | 'ntpot' | 'gaps';
+/** Those that each summary has. */
+const HISTOGRAMS = ['e2e', 'ttft', 'tpot', 'ntpot', 'gaps'] as const;
+/** `response` and `responseTtft` are of open loops; `ttftAnswer` is absent in rows of versions that did not fold it. */
+const MORE_HISTOGRAMS = ['ttftAnswer', 'response', 'responseTtft'] as const;
+
+export type HistogramName = (typeof HISTOGRAMS)[number] | (typeof MORE_HISTOGRAMS)[number];
+
+export type Histograms = Readonly<
+  Record<(typeof HISTOGRAMS)[number], EncodedHistogram> &
+    Partial<Record<(typeof MORE_HISTOGRAMS)[number], EncodedHistogram>>
+>;
 
 /** What was carried per second, and over what span that was counted. */
 export interface Rates {
@@ -58,9 +80,14 @@ export interface Rates {
   /** In the family's unit, such as images. */
   readonly outputUnitsPerSecond: number | null;
   readonly promptTokensPerSecond: number | null;
+  /**
+   * Requests that met the objectives per second: `requests/s x met / succeeded`, both of the same set of requests.
+   * Null where there are no objectives, or no good answer could be judged by them.
+   */
+  readonly goodputRequestsPerSecond: number | null;
+  /** Their output tokens: `requests/s x output tokens of the met / succeeded`. */
+  readonly goodputTokensPerSecond: number | null;
 }
-
-const HISTOGRAMS: readonly HistogramName[] = ['e2e', 'ttft', 'tpot', 'ntpot', 'gaps'];
 
 /** Merges the shards of one repeat. Throws for an empty list, which is a bug of the caller. */
 export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
@@ -69,9 +96,11 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
   const endedAtMs = Math.max(...shards.map((shard) => shard.endedAtMs));
   const succeeded = sum(shards, (shard) => shard.succeeded);
   const attempted = sum(shards, (shard) => shard.attempted);
+  const names = [...HISTOGRAMS, ...MORE_HISTOGRAMS.filter((name) => shards.every((shard) => shard[name]))];
   const histograms = Object.fromEntries(
-    HISTOGRAMS.map((name) => [name, mergeHistograms(shards.map((shard) => shard[name])).toJSON()]),
-  ) as Record<HistogramName, EncodedHistogram>;
+    names.map((name) => [name, mergeHistograms(shards.map((shard) => shard[name])).toJSON()]),
+  ) as unknown as Histograms;
+  const slo = poolSlo(shards.map((shard) => shard.slo));
   const requests = sum(shards, (shard) => shard.whole.requests);
   return {
     shards: shards.length,
@@ -85,7 +114,7 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     failedStatusCodes: addCounts(shards.map((shard) => shard.failedStatusCodes)) as Record<string, number>,
     failureExamples: firstExamples(shards.map((shard) => shard.failureExamples)),
     retries: sum(shards, (shard) => shard.retries),
-    rates: mergeRates(shards, (endedAtMs - startedAtMs) / 1000),
+    rates: withGoodput(mergeRates(shards, (endedAtMs - startedAtMs) / 1000), slo),
     meanInFlight: sum(shards, (shard) => shard.meanInFlight),
     maxInFlight: sum(shards, (shard) => shard.maxInFlight),
     shardSpread: spreadOf(shards),
@@ -100,6 +129,47 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     ttftReason: shards.find((shard) => shard.ttftReason !== null)?.ttftReason ?? null,
     client: mergeClientHealth(shards.map((shard) => shard.client)),
     histograms,
+    slo,
+    dropped: sum(shards, (shard) => shard.dropped ?? 0),
+    offered: mergeOffered(shards),
+    ...mergeDrains(shards),
+  };
+}
+
+type Throughput = Omit<Rates, 'goodputRequestsPerSecond' | 'goodputTokensPerSecond'>;
+
+/** The rates with what of them met the objectives. */
+export function withGoodput(rates: Throughput, slo: SloCounts | null): Rates {
+  const share = slo === null ? null : metShareOfSucceeded(slo);
+  if (slo === null || share === null || rates.requestsPerSecond === null)
+    return { ...rates, goodputRequestsPerSecond: null, goodputTokensPerSecond: null };
+  return {
+    ...rates,
+    goodputRequestsPerSecond: rates.requestsPerSecond * share,
+    goodputTokensPerSecond:
+      rates.outputTokensPerSecond === null
+        ? null
+        : (rates.requestsPerSecond * slo.outputTokensMet) / slo.succeeded,
+  };
+}
+
+/** Null of a closed loop. */
+function mergeOffered(shards: readonly ShardSummary[]): OfferedLoad | null {
+  const offered = shards.map((shard) => shard.offered).filter((one) => one !== undefined);
+  if (offered.length < shards.length) return null;
+  return {
+    arrivals: sum(offered, (one) => one.arrivals),
+    sent: sum(offered, (one) => one.sent),
+  };
+}
+
+/** A shard that saw the endpoint idle saw it for all; without one, each tells what it left behind. */
+function mergeDrains(shards: readonly ShardSummary[]): { drained: Drained | null; leftBusy: boolean } {
+  const drains = shards.map((shard) => shard.drained ?? null).filter((drained) => drained !== null);
+  const [drained = null] = drains;
+  return {
+    drained,
+    leftBusy: drained === null ? shards.some((shard) => shard.leftBusy === true) : !drained.idle,
   };
 }
 
@@ -109,10 +179,10 @@ function cachedShare(shards: readonly ShardSummary[]): number | null {
   return prompts === 0 ? null : sum(known, (shard) => shard.cachedPromptTokens ?? 0) / prompts;
 }
 
-/** Adds histograms into a new one. */
-export function mergeHistograms(encoded: readonly EncodedHistogram[]): DurationHistogram {
+/** Adds histograms into a new one; one that a row does not have adds nothing. */
+export function mergeHistograms(encoded: readonly (EncodedHistogram | undefined)[]): DurationHistogram {
   const merged = new DurationHistogram();
-  for (const one of encoded) merged.add(DurationHistogram.parse(one));
+  for (const one of encoded) if (one !== undefined) merged.add(DurationHistogram.parse(one));
   return merged;
 }
 
@@ -146,7 +216,7 @@ export function oneOf<T extends string>(values: readonly (T | 'mixed' | null)[])
  * Shards begin and end issuing at common moments, so each one's window is the steady state of its own connections,
  * and their rates add. Where one has no window, the whole repeat counts from its first send to its last answer.
  */
-function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rates {
+function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Throughput {
   const makesTokens = shards.every((shard) => shard.unit === 'token');
   const windows = shards.map((shard) => shard.steady).filter((window) => window !== null);
   const fault = unsteadyReason(shards);
@@ -186,7 +256,9 @@ function mergeRates(shards: readonly ShardSummary[], wholeSeconds: number): Rate
 /** The gate that the repeat of all shards fails; null where it is steady, or where no shard was asked to be. */
 function unsteadyReason(shards: readonly ShardSummary[]): string | null {
   const traces = shards.map((shard) => shard.trace).filter((trace) => trace !== null);
-  return traces.length < shards.length ? null : steadyFault(mergeTraces(traces));
+  if (traces.length < shards.length) return null;
+  const offered = mergeOffered(shards);
+  return offered === null ? steadyFault(mergeTraces(traces)) : openLoopFault(mergeTraces(traces), offered);
 }
 
 function spreadOf(shards: readonly ShardSummary[]): number | null {

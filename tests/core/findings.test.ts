@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { findAll } from '../../src/core/findings.ts';
 import { buildReport, type CellRecord } from '../../src/core/report.ts';
 import { mergeShards } from '../../src/core/summary.ts';
 import {
@@ -63,8 +62,7 @@ function aRepeat({
 }
 
 function check(cells: readonly CellRecord[]) {
-  const { rows } = buildReport(aRun(), cells);
-  return findAll(rows, cells);
+  return buildReport(aRun(), cells).findings;
 }
 
 describe('findings', () => {
@@ -162,4 +160,26 @@ describe('findings', () => {
   test('no cell, no finding', () => {
     expect(check([])).toMatchObject({ sentences: [], prefillDecode: { fit: null } });
   });
+});
+
+test('settings that were measured in turn are curves of their own', () => {
+  // One request after another under the first, all at once under the second: together they would show neither.
+  const under = (max: number, level: number, outputTokensPerSecond: number) =>
+    [1, 2, 3].map((repeat) => ({
+      ...aRepeat({
+        level,
+        repeat,
+        e2eMs: (level * 128_000) / outputTokensPerSecond,
+        outputTokensPerSecond: outputTokensPerSecond + repeat / 100,
+      }),
+      cellId: `c${level}-p512-o128-m${max}`,
+      provenance: aProvenance({ route: 'score', maxConcurrentRequestsPerInstance: max }),
+    }));
+  const { sentences } = buildReport(aRun(), [
+    ...[...under(1, 1, 50), ...under(1, 4, 51), ...under(1, 8, 51)],
+    ...[...under(10, 1, 50), ...under(10, 4, 190), ...under(10, 8, 350)],
+  ]).findings;
+  const knees = sentences.filter((sentence) => sentence.startsWith('p512-o128 at '));
+  expect(knees.some((sentence) => sentence.startsWith('p512-o128 at 1 concurrent'))).toBe(true);
+  expect(sentences.join(' ')).toMatch(/one (request )?(after|at a)/);
 });

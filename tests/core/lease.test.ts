@@ -15,7 +15,10 @@ describe('the name of an endpoint', () => {
   test('is a DNS label of Azure ML: 3 to 32 characters, a letter first, single dashes', () => {
     for (const owner of ['a', 'Some Owner / with: odd ö characters', 'x'.repeat(200)]) {
       for (const attempt of [1, 9, 999])
-        expect(endpointName(owner, RUN, attempt)).toMatch(/^(?=.{3,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
+        for (const index of [0, 7])
+          expect(endpointName(owner, RUN, attempt, index)).toMatch(
+            /^(?=.{3,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+          );
     }
   });
 
@@ -26,8 +29,9 @@ describe('the name of an endpoint', () => {
       endpointName('b', RUN, 1),
       endpointName('a', 'r2', 1),
       endpointName('a', RUN, 2),
+      endpointName('a', RUN, 1, 1),
     ];
-    expect(new Set(names).size).toBe(4);
+    expect(new Set(names).size).toBe(5);
   });
 });
 

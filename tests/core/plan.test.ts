@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { loadModelOf } from '../../src/core/load-model.ts';
 import {
   levelsOf,
   planCells,
   planRun,
+  predictInFlight,
   predictRequestSeconds,
   repeatLimits,
   repeatMaxSeconds,
@@ -10,7 +12,8 @@ import {
 } from '../../src/core/plan.ts';
 import type { PriceQuote } from '../../src/core/price.ts';
 import type { BenchmarkSpec } from '../../src/core/spec.ts';
-import { A_PRICE, aSpec, NO_PRICE } from '../support/builders.ts';
+import { SPEC_BOUNDS } from '../../src/core/spec-bounds.ts';
+import { A_PRICE, aSpec, NO_PRICE, someFacts } from '../support/builders.ts';
 
 const EXISTING = {
   model: null,
@@ -74,7 +77,6 @@ describe('the bounds of a plan', () => {
   test('an existing endpoint is neither deployed nor released', () => {
     const plan = planOf(aSpec({ ...EXISTING, limits: { maxMinutes: 30 } }), NO_PRICE);
     expect(plan.boundMinutes).toBe(30);
-    expect(plan.quota.verdict).toBe('not-needed');
     expect(plan.maxConcurrentRequestsPerInstance).toBeNull();
   });
 
@@ -91,12 +93,12 @@ describe('a run that cannot fit is refused', () => {
     ['time', { maxMinutes: 2 }, 'limits.maxMinutes', /at least 3\.\d minutes; raise it/],
     ['money', { maxUsd: 0.05 }, 'limits.maxUsd', /at least 0\.19 USD at 3\.67 USD per hour; raise it/],
   ])('%s', (_, limits, path, message) => {
-    const parsed = planRun(aSpec({ limits }), A_PRICE);
+    const parsed = planRun(aSpec({ limits }), someFacts());
     expect(parsed).toEqual({ ok: false, faults: [{ path, message: expect.stringMatching(message) }] });
   });
 
   test('both, at once', () => {
-    const parsed = planRun(aSpec({ limits: { maxMinutes: 1, maxUsd: 0.01 } }), A_PRICE);
+    const parsed = planRun(aSpec({ limits: { maxMinutes: 1, maxUsd: 0.01 } }), someFacts());
     expect(parsed.ok || parsed.faults.map((fault) => fault.path)).toEqual([
       'limits.maxMinutes',
       'limits.maxUsd',
@@ -107,7 +109,7 @@ describe('a run that cannot fit is refused', () => {
     const levels = Array.from({ length: 64 }, (_, index) => index + 1);
     const sizes = [1, 2, 3, 4];
     const spec = aSpec({ concurrency: { levels }, workloads: { promptTokens: sizes, outputTokens: sizes } });
-    const parsed = planRun(spec, A_PRICE);
+    const parsed = planRun(spec, someFacts());
     expect(parsed.ok || parsed.faults).toEqual([
       { path: 'concurrency.levels', message: expect.stringContaining('1024 cells') },
     ]);
@@ -141,10 +143,58 @@ describe('what is predicted and warned of', () => {
 
   test('a steady repeat lasts at most what is asked, or twelve predicted requests and never under two minutes', () => {
     const limits = repeatLimits(aSpec());
-    expect(repeatMaxSeconds(limits, { promptTokens: 1, outputTokens: 1 }, 1)).toBe(120);
-    expect(repeatMaxSeconds(limits, { promptTokens: 5_000, outputTokens: 1_600 }, 64)).toBe(12 * 82);
-    expect(repeatMaxSeconds(limits, { promptTokens: 1, outputTokens: 32_768 }, 512)).toBe(1_500);
-    expect(repeatMaxSeconds({ ...limits, maxSeconds: 7 }, { promptTokens: 1, outputTokens: 1 }, 1)).toBe(7);
+    const seconds = (promptTokens: number, outputTokens: number, level: number, fields: object = {}) =>
+      repeatMaxSeconds({ ...limits, ...fields }, CLOSED, { promptTokens, outputTokens }, level, null);
+    expect(seconds(1, 1, 1)).toBe(120);
+    expect(seconds(5_000, 1_600, 64)).toBe(12 * 82);
+    expect(seconds(1, 32_768, 512)).toBe(1_500);
+    expect(seconds(1, 1, 1, { maxSeconds: 7 })).toBe(7);
+  });
+
+  test('a repeat of which a search wants many requests gets the time for them', () => {
+    const limits = repeatLimits(aSpec());
+    const workload = { promptTokens: 5_000, outputTokens: 80 };
+    const seconds = repeatMaxSeconds(limits, CLOSED, workload, 1, 100);
+    expect(seconds).toBeGreaterThan(100 * predictRequestSeconds(workload, 1));
+    expect(seconds).toBeLessThanOrEqual(SPEC_BOUNDS.maxSeconds);
+  });
+
+  test('requests in flight are the connections, or what a rate makes of them, within its bound', () => {
+    const workload = { promptTokens: 5_000, outputTokens: 80 };
+    expect(predictInFlight(CLOSED, workload, 7)).toBe(7);
+    const open = loadModelOf(aSpec({ rate: { requestsPerSecond: [2], maxInFlight: 20 } }));
+    const perRequest = predictRequestSeconds(workload, 1);
+    expect(predictInFlight(open, workload, 2)).toBe(Math.ceil(1.5 * 2 * perRequest));
+    expect(predictInFlight(open, workload, 1_000)).toBe(20);
+  });
+
+  test('the endpoint is told to admit what a rate is expected to keep in flight', () => {
+    const plan = planOf(aSpec({ rate: { requestsPerSecond: [1, 4] } }));
+    expect(plan.maxConcurrentRequestsPerInstance).toBeGreaterThanOrEqual(4);
+    expect(plan.maxConcurrentRequestsPerInstance).toBeLessThan(256);
+  });
+
+  test('a search that leaves too few requests a level is refused with the number that it takes', () => {
+    const spec = aSpec({
+      concurrency: { search: { max: 64, maxRequestsPerLevel: 59 } },
+      slo: { ttftMs: 500 },
+    });
+    const parsed = planRun(spec, someFacts());
+    expect(parsed).toMatchObject({
+      ok: false,
+      faults: [
+        {
+          path: 'concurrency.search.maxRequestsPerLevel',
+          message: expect.stringMatching(/takes at least \d+ requests/),
+        },
+      ],
+    });
+  });
+
+  test('a search is bounded by the limits alone, and lists the levels that it doubles through', () => {
+    const spec = aSpec({ concurrency: { search: { max: 24 } }, slo: { ttftMs: 500 } });
+    expect(planCells(spec, null).map((cell) => cell.level)).toEqual([1, 2, 4, 8, 16, 24]);
+    expect(planOf(spec).boundMinutes).toBe(240 + STAGE_MINUTES.release);
   });
 
   test('levels above what the endpoint admits are warned of, cell by cell', () => {
@@ -154,11 +204,11 @@ describe('what is predicted and warned of', () => {
       target: { kind: 'managed', sku: SKU, requestSettings },
       workloads: [{ promptTokens: 1, outputTokens: 2_000 }],
     });
-    const warnings = planCells(spec).map((cell) => cell.warnings.join(' '));
+    const warnings = planCells(spec, null).map((cell) => cell.warnings.join(' '));
     expect(warnings[0]).not.toContain('429');
     expect(warnings[1]).toContain('admits 2 requests at once');
     expect(warnings[1]).toContain("longer than the endpoint's 10 s");
-    expect(warnings[2]).toContain('500 active connections');
+    expect(warnings[2]).toContain('an endpoint accepts 500');
   });
 
   test('a limit of time below the prediction is warned of', () => {
@@ -167,13 +217,73 @@ describe('what is predicted and warned of', () => {
   });
 
   test('a ramp lists every level that it may reach', () => {
-    expect(levelsOf(aSpec({ concurrency: { ramp: { from: 2, to: 9, step: 3 } } }))).toEqual([2, 5, 8]);
-    expect(levelsOf(aSpec({ concurrency: { ramp: { from: 4, to: 4 } } }))).toEqual([4]);
+    const levels = (concurrency: object) => levelsOf(loadModelOf(aSpec({ concurrency })));
+    expect(levels({ ramp: { from: 2, to: 9, step: 3 } })).toEqual([2, 5, 8]);
+    expect(levels({ ramp: { from: 4, to: 4 } })).toEqual([4]);
   });
 });
 
+const CLOSED = loadModelOf(aSpec());
+
 function planOf(spec: BenchmarkSpec, price: PriceQuote = A_PRICE) {
-  const parsed = planRun(spec, price);
+  const parsed = planRun(spec, someFacts({ price }));
   if (!parsed.ok) throw new Error(`Refused: ${JSON.stringify(parsed.faults)}`);
   return parsed.value;
 }
+
+describe('several endpoints', () => {
+  test('cost as many times as much, and say so', () => {
+    const target = (endpoints: number) => ({ kind: 'managed', sku: SKU, endpoints });
+    const limits = { maxMinutes: 30, maxUsd: null };
+    const one = planOf(aSpec({ target: target(1), limits }));
+    const three = planOf(aSpec({ target: target(3), limits }));
+    expect(three.boundUsd).toBeCloseTo(3 * (one.boundUsd ?? 0), 1);
+    expect(three.warnings.join(' ')).toContain('3 endpoints are deployed');
+  });
+});
+
+describe('several settings', () => {
+  const target = (...requestSettings: object[]) => ({ kind: 'managed', sku: SKU, requestSettings });
+  const list = target({ maxConcurrentRequestsPerInstance: 1 }, { maxConcurrentRequestsPerInstance: 10 });
+  const load = { concurrency: { levels: [1, 10] }, measure: { mode: 'burst' } };
+
+  test('have cells of their own, and each its own warnings of the admission limit', () => {
+    const cells = planCells(aSpec({ target: list, ...load }), null);
+    expect(cells.map(({ cellId }) => cellId)).toEqual([
+      'c1-p512-o128-m1',
+      'c10-p512-o128-m1',
+      'c1-p512-o128-m10',
+      'c10-p512-o128-m10',
+    ]);
+    const warned = cells.filter(({ warnings }) => warnings.some((warning) => warning.includes('429')));
+    expect(warned.map(({ cellId }) => cellId)).toEqual(['c10-p512-o128-m1']);
+  });
+
+  test('are bounded with the updates and the warm-ups between them', () => {
+    const one = planOf(aSpec({ target: target({ maxConcurrentRequestsPerInstance: 10 }), ...load }));
+    const two = planOf(aSpec({ target: list, ...load }));
+    expect(two).toMatchObject({
+      cellsPlanned: 2 * one.cellsPlanned,
+      maxConcurrentRequestsPerInstance: 1,
+      settings: [
+        { maxConcurrentRequestsPerInstance: 1, requestTimeoutSeconds: 180 },
+        { maxConcurrentRequestsPerInstance: 10, requestTimeoutSeconds: 180 },
+      ],
+    });
+    expect(two.boundMinutes).toBeGreaterThan(one.boundMinutes + STAGE_MINUTES.deployment);
+    expect(one.settings).toBeUndefined();
+  });
+
+  test('that "auto" makes the same are a fault', () => {
+    const spec = aSpec({ target: target({}, { maxConcurrentRequestsPerInstance: 10 }), ...load });
+    expect(planRun(spec, someFacts())).toMatchObject({
+      ok: false,
+      faults: [{ path: 'target.requestSettings', message: expect.stringContaining('"auto" is 10') }],
+    });
+  });
+
+  test('of one entry are settings and no list', () => {
+    const one = aSpec({ target: target({ maxConcurrentRequestsPerInstance: 10 }) });
+    expect(one.target).toMatchObject({ requestSettings: { maxConcurrentRequestsPerInstance: 10 } });
+  });
+});

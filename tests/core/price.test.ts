@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { choosePrice, type RetailItem } from '../../src/core/price.ts';
+import {
+  choosePrice,
+  estimatedPrice,
+  priceAgeSeconds,
+  type RetailItem,
+  type SizePrices,
+} from '../../src/core/price.ts';
 import { shuffle } from '../../src/core/seed.ts';
 import { A_MOMENT_MS } from '../support/builders.ts';
 
@@ -51,7 +57,14 @@ describe('the price of an hour', () => {
     const items = [anItem(), ...OTHERS.map(([, item]) => item)];
     for (let seed = 0; seed < 50; seed += 1) {
       expect(choosePrice(shuffle(items, seed), SKU, 'eastus2', A_MOMENT_MS)).toEqual({
-        price: { perHourUsd: 3.67, region: 'eastus2', since: '2025-06-01T00:00:00Z', source: 'retail' },
+        price: {
+          perHourUsd: 3.67,
+          region: 'eastus2',
+          since: '2025-06-01T00:00:00Z',
+          source: 'retail',
+          askedAt: new Date(A_MOMENT_MS).toISOString(),
+          reserved: { oneYearPerHourUsd: 20_000 / 8_760, threeYearsPerHourUsd: null },
+        },
         reason: null,
       });
     }
@@ -77,4 +90,80 @@ describe('the price of an hour', () => {
     const price = (list: RetailItem[]) => choosePrice(list, SKU, 'eastus2', A_MOMENT_MS).price?.perHourUsd;
     expect(price(items)).toBe(price(items.toReversed()));
   });
+});
+
+describe('a reservation beside the price', () => {
+  const aReservation = (fields: Partial<RetailItem> = {}) =>
+    anItem({ type: 'Reservation', reservationTerm: '1 Year', retailPrice: 21_900, ...fields });
+  const reserved = (items: RetailItem[]) => choosePrice(items, SKU, 'eastus2', A_MOMENT_MS).price?.reserved;
+
+  test('is the sum for its term, shared over the hours of one or three years', () => {
+    const threeYears = aReservation({ reservationTerm: '3 Years', retailPrice: 39_420 });
+    const expected = { oneYearPerHourUsd: 2.5, threeYearsPerHourUsd: 1.5 };
+    expect(reserved([anItem(), aReservation(), threeYears])).toEqual(expected);
+    expect(reserved([threeYears, aReservation(), anItem()])).toEqual(expected);
+  });
+
+  test.each<[string, Partial<RetailItem>]>([
+    ['another region', { armRegionName: 'westus3' }],
+    ['another SKU', { armSkuName: 'Standard_NC48ads_A100_v4' }],
+    ['euros', { currencyCode: 'EUR' }],
+    ['Windows', { productName: 'Virtual Machines NCads A100 v4 Series Windows' }],
+    ['next year', { effectiveStartDate: '2027-02-01T00:00:00Z' }],
+    ['five years', { reservationTerm: '5 Years' }],
+  ])('is not taken from %s', (_name, fields) => {
+    expect(reserved([anItem(), aReservation({ retailPrice: 1, ...fields })])).toEqual({
+      oneYearPerHourUsd: null,
+      threeYearsPerHourUsd: null,
+    });
+  });
+});
+
+describe('the estimate of ARM', () => {
+  const aSize = (fields: Partial<SizePrices> = {}): SizePrices => ({
+    name: SKU,
+    currency: 'USD',
+    unit: 'OneHour',
+    prices: [
+      { perUnit: 0.73, os: 'Linux', tier: 'LowPriority' },
+      { perUnit: 5, os: 'Windows', tier: 'Standard' },
+      { perUnit: 3.67, os: 'Linux', tier: 'Standard' },
+      { perUnit: 1.2, os: 'Linux', tier: 'Spot' },
+    ],
+    ...fields,
+  });
+
+  test('is the dedicated Linux machine’s, marked as such and dated by when it was asked', () => {
+    expect(estimatedPrice([aSize()], SKU.toUpperCase(), 'eastus2', A_MOMENT_MS)).toEqual({
+      price: {
+        perHourUsd: 3.67,
+        region: 'eastus2',
+        since: new Date(A_MOMENT_MS).toISOString(),
+        source: 'arm',
+        askedAt: new Date(A_MOMENT_MS).toISOString(),
+      },
+      reason: null,
+    });
+  });
+
+  test.each<[string, SizePrices[]]>([
+    ['no such size', [aSize({ name: 'Standard_NC48ads_A100_v4' })]],
+    ['euros', [aSize({ currency: 'EUR' })]],
+    ['another unit', [aSize({ unit: 'OneMonth' })]],
+    ['no price', [aSize({ prices: [] })]],
+    ['only other prices', [aSize({ prices: [{ perUnit: 0.7, os: 'Linux', tier: 'Spot' }] })]],
+  ])('is unknown for %s', (_name, sizes) => {
+    expect(estimatedPrice(sizes, SKU, 'eastus2', A_MOMENT_MS)).toEqual({
+      price: null,
+      reason: `Azure ML estimates no Linux price in dollars of ${SKU} in eastus2.`,
+    });
+  });
+});
+
+test('the age of a price is told, and a price of the spec has none', () => {
+  const { price } = choosePrice([anItem()], SKU, 'eastus2', A_MOMENT_MS);
+  expect(priceAgeSeconds(price!, A_MOMENT_MS + 90_500)).toBe(90);
+  expect(
+    priceAgeSeconds({ perHourUsd: 1, region: 'any', since: 'given', source: 'spec' }, A_MOMENT_MS),
+  ).toBeNull();
 });

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildReport, type CellRecord, LEAST_SAMPLES, usdPerMillionTokens } from '../../src/core/report.ts';
+import { reportToCsv } from '../../src/core/report-csv.ts';
+import { reportToMarkdown } from '../../src/core/report-markdown.ts';
 import { shuffle } from '../../src/core/seed.ts';
 import { mergeShards } from '../../src/core/summary.ts';
 import {
@@ -296,4 +298,74 @@ describe('a report', () => {
     ]);
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
   });
+});
+
+test('a row stands beside what its hardware allows, where the catalog tells the size of the model', () => {
+  const model = { parameters: 14.7e9, activeParameters: null, weightBytes: 29.4e9, kvBytesPerToken: 204_800 };
+  const run = aRun();
+  const [row] = buildReport({ ...run, plan: { ...run.plan, model } }, [aCell()]).rows;
+  // 29.4 GB of weights at 1,935 GB/s of one A100, and a little for the one sequence's cache.
+  expect(row?.limit.tpotFloorMs).toBeGreaterThan(15.1);
+  expect(row?.limit.tpotFloorMs).toBeLessThan(16);
+  const [unknown] = buildReport({ ...run, plan: { ...run.plan, model: null } }, [aCell()]).rows;
+  expect(unknown?.limit).toMatchObject({ tpotFloorMs: null, decodeBandwidthShare: null, basis: null });
+});
+
+test('a demand is answered with instances and money, and its sentence is the first line of the Markdown', () => {
+  const spec = aSpec({ demand: { requestsPerMinute: 600 }, slo: null });
+  const report = buildReport(aRun({ spec }), [aCell()]);
+  expect(report.demands).toHaveLength(1);
+  expect(report.demands[0]?.instances).toBeGreaterThan(1);
+  const [, first] = reportToMarkdown(report).split('\n\n');
+  expect(first).toContain('600 requests a minute');
+});
+
+describe('a row of several endpoints', () => {
+  const on = (endpoint: string, rate: number, repeat: number) =>
+    cellAt(rate, { repeat, provenance: aProvenance({ endpoint }) });
+
+  test('names them all and tells how far they lie apart', () => {
+    const report = buildReport(aRun(), [
+      on('fb-1-a1e2', 110, 2),
+      on('fb-1-a1', 100, 1),
+      on('fb-1-a1', 100, 3),
+      on('fb-1-a1e2', 110, 4),
+    ]);
+    expect(report.rows[0]).toMatchObject({ repeats: 4, deployments: ['fb-1-a1', 'fb-1-a1e2'] });
+    // Two values apart by ln 1.1 have a standard deviation of that by the root of two.
+    expect(report.rows[0]?.deploymentSpread).toBeCloseTo(Math.log(1.1) / Math.SQRT2, 2);
+    expect(report.notes.join(' ')).toMatch(/dealt over 2 identical endpoints.*up to 6\.\d %/);
+    expect(reportToMarkdown(report)).toContain('Endpoints: ');
+  });
+
+  test('is what it always was with one', () => {
+    const report = buildReport(aRun(), [on('fb-1-a1', 100, 1), on('fb-1-a1', 120, 2)]);
+    expect(report.rows[0]).toMatchObject({ deployments: ['fb-1-a1'], deploymentSpread: null });
+    expect(report.notes.join(' ')).not.toContain('identical endpoints');
+  });
+});
+
+test('settings that were measured in turn are rows of their own, one curve after the other', () => {
+  const under = (max: number, level: number, rate: number) =>
+    cellAt(rate, {
+      level,
+      cellId: `c${level}-p512-o128-m${max}`,
+      provenance: aProvenance({ maxConcurrentRequestsPerInstance: max }),
+    });
+  const report = buildReport(aRun(), [under(10, 1, 50), under(1, 4, 52), under(10, 4, 190), under(1, 1, 50)]);
+  expect(report.rows.map(({ cellId }) => cellId)).toEqual([
+    'c1-p512-o128-m1',
+    'c4-p512-o128-m1',
+    'c1-p512-o128-m10',
+    'c4-p512-o128-m10',
+  ]);
+  expect(report.best?.cellId).toBe('c4-p512-o128-m10');
+  const csv = reportToCsv(report).split('\n');
+  const column = csv[0]?.split(',').indexOf('max_concurrent_requests_per_instance') ?? -1;
+  expect(csv.slice(1, 5).map((line) => line.split(',').at(column - csv[0]!.split(',').length))).toEqual([
+    '1',
+    '1',
+    '10',
+    '10',
+  ]);
 });

@@ -14,9 +14,13 @@ describe('the defaults of a spec', () => {
         kind: 'managed',
         workspace: 'default',
         sku: 'Standard_NC24ads_A100_v4',
+        placements: [{ workspace: 'default', sku: 'Standard_NC24ads_A100_v4' }],
+        waitForCapacityMinutes: 0,
         instances: 1,
         endpoints: 1,
         auth: 'key',
+        publicNetworkAccess: 'enabled',
+        ignoreCatalog: false,
         requestSettings: { maxConcurrentRequestsPerInstance: 'auto', requestTimeoutSeconds: 180 },
         environmentVariables: {},
         keepMinutes: 0,
@@ -25,7 +29,10 @@ describe('the defaults of a spec', () => {
       api: 'auto',
       workloads: [{ promptTokens: 512, outputTokens: 128 }],
       concurrency: { levels: [1, 2, 4, 8] },
+      rate: null,
       measure: { mode: 'steady', repeats: 3, minRequests: 30, maxSeconds: 'auto' },
+      slo: null,
+      demand: null,
       limits: { maxCells: 100, maxMinutes: 240, maxUsd: 100 },
       isolation: 'exclusive',
       seed: 42,
@@ -61,6 +68,41 @@ describe('the defaults of a spec', () => {
   });
 });
 
+describe('a load', () => {
+  test.each<[name: string, fields: object]>([
+    ['a search over connections', { concurrency: { search: { max: 32 } }, slo: { ttftMs: 500 } }],
+    ['rates', { rate: { requestsPerSecond: [0.5, 2], arrival: 'constant' } }],
+    ['a search over rates', { rate: { search: { max: 20 } }, slo: { e2eMs: 9_000, attainment: 0.9 } }],
+    ['a trace', { rate: { trace: { speed: [1, 2] } } }],
+  ])('of %s parses to itself', (_, fields) => {
+    const spec = aSpec(fields);
+    expect(parseSpec(JSON.parse(JSON.stringify(spec)))).toEqual({ ok: true, value: spec });
+  });
+
+  test('of a rate takes the place of the default levels', () => {
+    expect(aSpec({ rate: { requestsPerSecond: [1] } })).toMatchObject({
+      concurrency: null,
+      rate: { requestsPerSecond: [1], arrival: 'poisson', maxInFlight: 256 },
+    });
+    expect(aSpec({ rate: null, concurrency: null }).concurrency).toEqual({ levels: [1, 2, 4, 8] });
+  });
+
+  test('a search over rates tells them apart by a thirty-second of the highest', () => {
+    expect(aSpec({ rate: { search: { max: 16 } }, slo: { e2eMs: 1 } }).rate).toMatchObject({
+      search: { max: 16, step: 0.5, maxRequestsPerLevel: 'auto' },
+    });
+  });
+
+  test('objectives have an attainment of 95 % and no clause that was not asked for', () => {
+    expect(aSpec({ slo: { tpotMs: 50 } }).slo).toEqual({
+      attainment: 0.95,
+      ttftMs: null,
+      tpotMs: 50,
+      e2eMs: null,
+    });
+  });
+});
+
 test('lists of prompt and output tokens become every combination, in order', () => {
   expect(aSpec({ workloads: { promptTokens: [64, 128], outputTokens: [16, 32] } }).workloads).toEqual([
     { promptTokens: 64, outputTokens: 16 },
@@ -93,12 +135,6 @@ describe('a fault names its path and what to do', () => {
     ['no model', { target: { kind: 'managed', sku } }, 'model', /is missing/],
     ['no version', aSpecBody({ model: { name: 'Phi-4' } }), 'model.version', /is missing/],
     [
-      'version latest',
-      aSpecBody({ model: { name: 'Phi-4', version: 'Latest' } }),
-      'model.version',
-      /not resolved/,
-    ],
-    [
       'a model with a slash',
       aSpecBody({ model: { name: 'a/b', version: '1' } }),
       'model.name',
@@ -125,7 +161,7 @@ describe('a fault names its path and what to do', () => {
       'target.requestSettings.requestTimeoutSeconds',
       /1 to 180/,
     ],
-    ['an endpoint kept', aSpecBody(managed({ keepMinutes: 10 })), 'target.keepMinutes', /always deleted/],
+    ['an endpoint kept for days', aSpecBody(managed({ keepMinutes: 999 })), 'target.keepMinutes', /0 to 240/],
     [
       'a negative price',
       aSpecBody(managed({ pricePerHourUsd: -1 })),
@@ -143,10 +179,59 @@ describe('a fault names its path and what to do', () => {
       /"from" is larger/,
     ],
     [
-      'a search',
+      'a search without objectives',
       aSpecBody({ concurrency: { search: { max: 64 } } }),
-      'concurrency',
-      /"search" is not supported yet/,
+      'slo',
+      /a search looks for the highest level that meets it/,
+    ],
+    [
+      'two loads',
+      aSpecBody({ concurrency: { levels: [1] }, rate: { requestsPerSecond: [1] } }),
+      'rate',
+      /two loads/,
+    ],
+    [
+      'a rate of 0',
+      aSpecBody({ rate: { requestsPerSecond: [0] } }),
+      'rate.requestsPerSecond[0]',
+      /from 0.001/,
+    ],
+    [
+      'two rates that are one to a thousandth',
+      aSpecBody({ rate: { requestsPerSecond: [1, 1.0001] } }),
+      'rate.requestsPerSecond',
+      /same rate twice/,
+    ],
+    [
+      'steps above the highest rate',
+      aSpecBody({ rate: { search: { max: 1, step: 2 } }, slo: { e2eMs: 1 } }),
+      'rate.search',
+      /steps up to "max"/,
+    ],
+    [
+      'an arrival that is none',
+      aSpecBody({ rate: { requestsPerSecond: [1], arrival: 'bursty' } }),
+      'rate.arrival',
+      /"poisson".*"constant"/,
+    ],
+    [
+      'a burst with a rate',
+      aSpecBody({ rate: { requestsPerSecond: [1] }, measure: { mode: 'burst' } }),
+      'measure.mode',
+      /must be "steady"/,
+    ],
+    [
+      'a burst with a search',
+      aSpecBody({ concurrency: { search: {} }, slo: { e2eMs: 1 }, measure: { mode: 'burst' } }),
+      'measure.mode',
+      /must be "steady"/,
+    ],
+    ['an SLO without a clause', aSpecBody({ slo: { attainment: 0.9 } }), 'slo', /at least one of "ttftMs"/],
+    [
+      'an attainment of 1',
+      aSpecBody({ slo: { attainment: 1, ttftMs: 1 } }),
+      'slo.attainment',
+      /0.5 to 0.999/,
     ],
     ['no workload', aSpecBody({ workloads: [] }), 'workloads', /at least one/],
     [
@@ -166,7 +251,7 @@ describe('a fault names its path and what to do', () => {
       'workloads',
       /twice/,
     ],
-    ['a scenario', aSpecBody({ workloads: ['chatbot'] }), 'workloads[0]', /must be an object such as/],
+    ['an unknown scenario', aSpecBody({ workloads: ['chatbots'] }), 'workloads[0]', /"chatbot"/],
     ['an unknown API', aSpecBody({ api: 'grpc' }), 'api', /"openai-chat"/],
     ['an unknown mode', aSpecBody({ measure: { mode: 'soak' } }), 'measure.mode', /"steady" or "burst"/],
     [
@@ -175,9 +260,12 @@ describe('a fault names its path and what to do', () => {
       'measure.minRequests',
       /not a field/,
     ],
-    ['a rate', aSpecBody({ rate: { requestsPerSecond: [1] } }), 'rate', /not supported yet/],
-    ['an SLO', aSpecBody({ slo: { ttftMs: 500 } }), 'slo', /not supported yet/],
-    ['a demand', aSpecBody({ demand: { requestsPerMinute: 1 } }), 'demand', /not supported yet/],
+    [
+      'a demand of nothing',
+      aSpecBody({ demand: { requestsPerMinute: 0 } }),
+      'demand.requestsPerMinute',
+      /from 0.01/,
+    ],
     ['an unknown field', aSpecBody({ concurency: {} }), 'concurency', /not a field of a spec/],
     [
       'a limit of text',
@@ -323,5 +411,24 @@ describe('a payload template of the user’s own', () => {
     const parsed = parseSpec(aSpecBody({ api: 'raw', template: { ...template, body: 7 }, seed: -1 }));
     const paths = parsed.ok ? [] : parsed.faults.map((fault) => fault.path);
     expect(paths).toEqual(expect.arrayContaining(['seed', 'template.body']));
+  });
+});
+
+describe('several endpoints', () => {
+  const target = { kind: 'managed', sku: 'Standard_NC24ads_A100_v4', endpoints: 4 };
+
+  test.each([
+    [{}, 4],
+    [{ repeats: 7 }, 7],
+    [{ mode: 'burst' }, 4],
+    [{ repeats: { least: 3, most: 3 } }, { least: 4, most: 4 }],
+    [{ repeats: { least: 3, most: 10 } }, { least: 4, most: 10 }],
+  ])('have a repeat for each of them: %j', (measure, repeats) => {
+    expect(aSpec({ target, measure }).measure.repeats).toEqual(repeats);
+  });
+
+  test('and a search are a fault, since it follows one', () => {
+    const parsed = parseSpec(aSpecBody({ target, concurrency: { search: {} }, slo: { e2eMs: 1_000 } }));
+    expect(parsed).toMatchObject({ ok: false, faults: [{ path: 'target.endpoints' }] });
   });
 });

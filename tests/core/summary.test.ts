@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/histogram.ts';
 import type { SliceTrace } from '../../src/core/slices.ts';
-import { addCounts, mergeShards, oneOf } from '../../src/core/summary.ts';
+import { addCounts, mergeHistograms, mergeShards, oneOf } from '../../src/core/summary.ts';
 import { A_MOMENT_MS, aFailedShardSummary, aHistogram, aShardSummary, aWindow } from '../support/builders.ts';
 
 describe('the shards of a repeat', () => {
@@ -67,7 +67,88 @@ describe('the shards of a repeat', () => {
       outputTokensPerSecond: 200,
       outputUnitsPerSecond: 200,
       promptTokensPerSecond: 20,
+      goodputRequestsPerSecond: null,
+      goodputTokensPerSecond: null,
     });
+  });
+
+  test('goodput is the throughput times the share of good answers that met, over the same requests', () => {
+    const slo = { attempted: 12, succeeded: 10, met: 6, notEvaluable: 1, outputTokensMet: 600 };
+    const steady = aWindow({ seconds: 10, requests: 20, outputTokens: 2_000 });
+    const merged = mergeShards([aShardSummary({ steady, slo }), aShardSummary({ steady, slo })]);
+    expect(merged.slo).toEqual({
+      attempted: 24,
+      succeeded: 20,
+      met: 12,
+      notEvaluable: 2,
+      outputTokensMet: 1_200,
+    });
+    // 4 requests/s of which 12 in 20 met, with 100 tokens each.
+    expect(merged.rates.goodputRequestsPerSecond).toBeCloseTo(2.4);
+    expect(merged.rates.goodputTokensPerSecond).toBeCloseTo(240);
+    const none = { ...slo, met: 0, notEvaluable: 10, outputTokensMet: 0 };
+    expect(mergeShards([aShardSummary({ slo: none })]).rates.goodputRequestsPerSecond).toBeNull();
+    expect(mergeShards([aFailedShardSummary({ slo: { ...slo, succeeded: 0, met: 0 } })]).rates).toMatchObject(
+      {
+        goodputRequestsPerSecond: null,
+        goodputTokensPerSecond: null,
+      },
+    );
+    expect(mergeShards([aShardSummary()])).toMatchObject({ slo: null, dropped: 0, offered: null });
+  });
+
+  test('histograms that older rows or closed loops do not have are absent, and read as empty', () => {
+    const old = mergeShards([aShardSummary(), aShardSummary({ ttftAnswer: aHistogram(400) })]);
+    expect(Object.keys(old.histograms).sort()).toEqual(['e2e', 'gaps', 'ntpot', 'tpot', 'ttft']);
+    expect(mergeHistograms([old.histograms.response, undefined]).count).toBe(0);
+    const open = {
+      response: aHistogram(500, 900),
+      responseTtft: aHistogram(200),
+      ttftAnswer: aHistogram(400),
+    };
+    const merged = mergeShards([aShardSummary(open), aShardSummary(open)]);
+    expect(mergeHistograms([merged.histograms.response]).count).toBe(4);
+    expect(mergeHistograms([merged.histograms.ttftAnswer]).meanMs).toBe(400);
+  });
+
+  test('an open loop is steady by its own gates: what was to be sent in the window was sent', () => {
+    const slices = Array.from({ length: 20 }, (_, slice) => slice);
+    const trace: SliceTrace = {
+      connections: 64,
+      sliceMs: 1_000,
+      window: { beginMs: 0, endMs: 20_000 },
+      // A third of the time nothing is outstanding, and never all connections are busy.
+      inFlightMs: slices.map((slice) => (slice % 3) * 500),
+      completions: slices.map(() => 2),
+      e2eMs: slices.map(() => 1_000),
+      outputTokens: slices.map(() => 200),
+    };
+    const shard = (sent: number) =>
+      aShardSummary({ trace, offered: { arrivals: 40, sent }, dropped: 40 - sent });
+    expect(mergeShards([shard(40), shard(40)])).toMatchObject({
+      rates: { span: 'steady-window' },
+      offered: { arrivals: 80, sent: 80 },
+      dropped: 0,
+    });
+    expect(mergeShards([shard(40), shard(30)])).toMatchObject({
+      rates: { span: 'whole', reason: expect.stringContaining('10 were not') },
+      dropped: 10,
+    });
+  });
+
+  test('an endpoint that one shard has seen idle is idle for all; otherwise each tells what it left behind', () => {
+    const idle = { seconds: 3, requests: 2, idle: true };
+    expect(mergeShards([aShardSummary(), aShardSummary()])).toMatchObject({ drained: null, leftBusy: false });
+    expect(mergeShards([aShardSummary(), aShardSummary({ leftBusy: true })])).toMatchObject({
+      leftBusy: true,
+    });
+    expect(mergeShards([aShardSummary({ drained: idle }), aShardSummary({ leftBusy: true })])).toMatchObject({
+      drained: idle,
+      leftBusy: false,
+    });
+    expect(
+      mergeShards([aShardSummary({ drained: { ...idle, idle: false }, leftBusy: true }), aShardSummary()]),
+    ).toMatchObject({ leftBusy: true });
   });
 
   test('rates over whole cycles are taken where a shard has them', () => {
