@@ -4,16 +4,23 @@
  * once each has what it needs. Nothing is thrown: what kept a shard from being measured is its outcome.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CellOrder, cellId, cellKey, shardConnections, shardCount } from '../core/cell.ts';
+import { calibrationOf } from '../core/calibration.ts';
+import { type CellOrder, cellId, cellKey, shardConnections } from '../core/cell.ts';
+import { judgeSummary } from '../core/client-verdict.ts';
+import { loadModelOf } from '../core/load-model.ts';
 import { mostRepeats } from '../core/plan.ts';
-import { isFinal, mayMove, type RunRecord } from '../core/run.ts';
+import { arrivalTimes, type RequestLine } from '../core/request-set.ts';
+import { isFinal, mayMove, type RaceOver, type RunRecord, warmUpOf } from '../core/run.ts';
 import { deriveSeed } from '../core/seed.ts';
-import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import { settingsLabel } from '../core/settings.ts';
+import type { Arrivals, ShardOrder, ShardSummary } from '../core/shard.ts';
 import { mergeShards } from '../core/summary.ts';
+import { connectionsOf } from '../core/wave.ts';
 import type { RunningShard } from '../load/shard-runner.ts';
 import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services, ShardGroup, ShardRow } from '../services.ts';
-import { readRun, renewLease } from './run-step.ts';
+import { readRequestShare } from './request-share.ts';
+import { readRun, renewLeases } from './run-step.ts';
 import { clientTimeoutMs, readScoringTarget, type ScoringTarget } from './target.ts';
 import { requestIdPrefix } from './warm-up.ts';
 
@@ -57,6 +64,9 @@ const NOTHING: ShardOutcome = {
   failed: 0,
   outputTokensPerSecond: null,
   aborted: false,
+  clientValid: null,
+  slo: null,
+  leftBusy: false,
   message: null,
 };
 
@@ -68,20 +78,23 @@ async function measureShard(
 ): Promise<ShardOutcome> {
   const run = await readRun(services, runId);
   if (mustStop(run)) return { ...NOTHING, status: 'canceled' };
+  if (run.raceOver !== undefined) return stoppedBy(run.raceOver);
   // Once per process, and before anything of the cell: beside it, it would disturb what it is compared with.
   await services.loadEngine.measureClientFloor();
-  const connections = shardConnections(order.level, shard);
+  const connections = connectionsOfShard(run, order, shard);
   const free = await services.connections.admit(connections, ADMISSION_WAIT_MS);
   if (free === null) return { ...NOTHING, status: 'busy' };
   let running: RunningShard | null = null;
   try {
     if (shard === 0) await announce(services, run, order);
-    const target = await readScoringTarget(services, run);
-    running = services.loadEngine.startShard(shardOrder(run, order, shard, target));
+    const target = await readScoringTarget(services, run, order.endpoint);
+    const prompts = await readRequestShare(services, run, order, shard);
+    running = services.loadEngine.startShard(shardOrder(run, order, shard, target, prompts));
     // Who arrives can begin at any moment: its thread runs and its connections are open.
     await Promise.race([running.ready, delay(READY_WAIT_MS, undefined, { ref: false })]);
     const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
     const startAtMs = await meet(services, group, shard, order);
+    if (typeof startAtMs === 'object') return stoppedBy(startAtMs);
     if (startAtMs === 'late' || startAtMs === 'canceled') return { ...NOTHING, status: startAtMs };
     running.startAt(startAtMs);
     return await loadUntilDone(services, run, order, shard, running);
@@ -97,9 +110,9 @@ async function meet(
   group: ShardGroup,
   shard: number,
   order: CellOrder,
-): Promise<number | 'late' | 'canceled'> {
+): Promise<number | 'late' | 'canceled' | RaceOver> {
   const { shards: store } = services.stores;
-  const shards = shardCount(order.level);
+  const { shards } = order;
   const mine: ShardRow = {
     ...group,
     shard,
@@ -122,7 +135,10 @@ async function meet(
       break;
     }
     if (services.now() > nextCancelCheck) {
-      if (mustStop(await readRun(services, group.runId))) return 'canceled';
+      const run = await readRun(services, group.runId);
+      if (mustStop(run)) return 'canceled';
+      // Its sibling may have seen it before us, and will not come.
+      if (run.raceOver !== undefined) return run.raceOver;
       nextCancelCheck = services.now() + CANCEL_POLL_MS;
     }
     await delay(RENDEZVOUS_POLL_MS);
@@ -159,7 +175,7 @@ async function loadUntilDone(
         watch.announced = true;
       }
       if (watch.announced && !watch.stopping) {
-        const stopAtMs = await commonStop(services, group, shardCount(order.level));
+        const stopAtMs = await commonStop(services, group, order.shards);
         if (stopAtMs !== null) running.stopAt(stopAtMs);
         watch.stopping = stopAtMs !== null;
       }
@@ -167,8 +183,7 @@ async function loadUntilDone(
         nextRunCheck = services.now() + CANCEL_POLL_MS;
         watch.canceled = mustStop(await readRun(services, run.id));
         if (watch.canceled) running.cancel();
-        else if (run.spec.target.kind === 'managed' && run.endpoint !== null)
-          await renewLease(services, run.endpoint.name);
+        else if (shard === 0) await renewLeases(services, run);
       }
     } catch {
       // A hiccup of the tables costs a poll and not the measurement.
@@ -189,17 +204,28 @@ async function finishShard(
   const row = await readRow(services, group, shard);
   await services.stores.shards.save({
     ...row,
-    shards: shardCount(order.level),
+    shards: order.shards,
     status: canceled ? 'canceled' : 'measured',
     summary,
   });
+  const merged = mergeShards([summary]);
   return {
     status: canceled ? 'canceled' : 'measured',
     startedAtMs: summary.startedAtMs,
     attempted: summary.attempted,
     failed: summary.attempted - summary.succeeded,
-    outputTokensPerSecond: mergeShards([summary]).rates.outputTokensPerSecond,
+    outputTokensPerSecond: merged.rates.outputTokensPerSecond,
     aborted: summary.abortedBy !== null,
+    clientValid: judgeSummary(merged, order.loop).valid,
+    slo:
+      merged.slo === null
+        ? null
+        : {
+            attempted: merged.slo.attempted,
+            met: merged.slo.met,
+            notEvaluable: merged.slo.notEvaluable,
+          },
+    leftBusy: merged.leftBusy,
     message: null,
   };
 }
@@ -226,49 +252,92 @@ async function readRow(services: Services, group: ShardGroup, shard: number): Pr
 async function announce(services: Services, run: RunRecord, order: CellOrder): Promise<void> {
   const workload = run.spec.workloads[order.workload];
   if (workload === undefined) throw new Error(`The spec has no workload ${order.workload}.`);
-  const current = `${cellId(order.level, workload)} (repeat ${order.repeat} of ${mostRepeats(run.spec)})`;
+  const of = loadModelOf(run.spec).walk.kind === 'search' ? '' : ` of ${mostRepeats(run.spec)}`;
+  const label = settingsLabel(run.plan.settings ?? [], order.settings ?? 0);
+  const on = order.endpoint === undefined ? '' : ` on endpoint ${order.endpoint + 1}`;
+  const current = `${cellId(order, workload, label)} (repeat ${order.repeat}${of}${on})`;
   await services.stores.runs.change(run.id, (now) => ({
     ...(mayMove(now.state, 'measuring') ? { state: 'measuring' as const } : {}),
     progress: { ...now.progress, current, measuringFromMs: now.progress.measuringFromMs ?? services.now() },
   }));
 }
 
+/** Only before a measurement begins: one that is under way is finished and kept. */
+function stoppedBy({ sentence }: RaceOver): ShardOutcome {
+  return { ...NOTHING, status: 'stopped', message: sentence };
+}
+
 function mustStop(run: RunRecord): boolean {
   return run.cancelRequestedAtMs !== null || run.state === 'releasing' || isFinal(run.state);
 }
 
-function shardOrder(run: RunRecord, order: CellOrder, shard: number, target: ScoringTarget): ShardOrder {
+/** `prompts` are the user's own, null where they are made. */
+function shardOrder(
+  run: RunRecord,
+  order: CellOrder,
+  shard: number,
+  target: ScoringTarget,
+  prompts: readonly RequestLine[] | null,
+): ShardOrder {
   const workload = run.spec.workloads[order.workload];
-  const { warmUp } = run;
+  const warmUp = warmUpOf(run, order.endpoint ?? 0);
   if (workload === undefined || warmUp === null)
     throw new Error(`Run ${run.id} is not ready to measure workload ${order.workload}.`);
-  const { measure } = run.spec;
-  const shards = shardCount(order.level);
   return {
     route: warmUp.route,
     template: run.spec.template ?? null,
+    connectAddress: target.connectAddress,
     authorization: target.authorization,
     headers: target.headers,
-    connections: shardConnections(order.level, shard),
+    connections: connectionsOfShard(run, order, shard),
     workload,
-    charactersPerToken: warmUp.charactersPerToken,
-    templateTokens: warmUp.templateTokens,
+    ...(prompts !== null && { prompts }),
+    ...calibrationOf(warmUp, workload),
     // The run's id makes the prompts of a second run new to a prefix cache that has seen the first.
     seed: deriveSeed(run.spec.seed, run.id, cellKey(order), order.attempt, shard),
     requestIdPrefix: requestIdPrefix(
       run.id,
-      `${order.workload}-${order.level}-${order.repeat}-${order.attempt}-${shard}`,
+      `${order.settings === undefined ? '' : `m${order.settings}-`}${order.workload}-${order.level}-${order.repeat}-${order.attempt}-${shard}`,
     ),
-    load:
-      measure.mode === 'burst'
-        ? { mode: 'burst', maxRetries: BURST_RETRIES }
-        : {
-            mode: 'steady',
-            // Three completions per connection at the least, or a window holds no more than its edges.
-            minRequests: Math.ceil(Math.max(measure.minRequests, 3 * order.level) / shards),
-            maxSeconds: order.maxSeconds,
-          },
-    requestTimeoutMs: clientTimeoutMs(run),
+    load: loadOfShard(run, order, shard, prompts),
+    slo: run.spec.slo,
+    drain: shard === 0 && warmUp.idleMs != null ? { idleMs: warmUp.idleMs } : null,
+    requestTimeoutMs: clientTimeoutMs(run, order.settings),
     startAtMs: 'when-told',
   };
+}
+
+function connectionsOfShard(run: RunRecord, order: CellOrder, shard: number): number {
+  return shardConnections(connectionsOf(loadModelOf(run.spec), order.level), shard, order.shards);
+}
+
+function loadOfShard(
+  run: RunRecord,
+  order: CellOrder,
+  shard: number,
+  prompts: readonly RequestLine[] | null,
+): ShardOrder['load'] {
+  const { measure } = run.spec;
+  if (measure.mode === 'burst') return { mode: 'burst', maxRetries: BURST_RETRIES };
+  const wanted = order.minRequests ?? measure.minRequests;
+  const { maxSeconds } = order;
+  if (order.loop !== 'closed') {
+    const minRequests = Math.ceil(wanted / order.shards);
+    const arrivals: Arrivals =
+      order.loop === 'trace'
+        ? { kind: 'trace', atSeconds: arrivalTimes(prompts ?? [], order.level) }
+        : arrivalsOfShard(run, order, shard);
+    return { mode: 'open', arrivals, minRequests, maxSeconds };
+  }
+  // Three completions per connection at the least, or a window holds no more than its edges.
+  const minRequests = Math.ceil(Math.max(wanted, 3 * order.level) / order.shards);
+  return { mode: 'steady', minRequests, maxSeconds };
+}
+
+/** A shard's part of an open load: independent Poisson parts make one Poisson load; even parts are set out of step. */
+function arrivalsOfShard(run: RunRecord, order: CellOrder, shard: number): Arrivals {
+  const requestsPerSecond = order.level / order.shards;
+  return loadModelOf(run.spec).arrival === 'poisson'
+    ? { kind: 'poisson', requestsPerSecond }
+    : { kind: 'constant', requestsPerSecond, offsetSeconds: shard / order.level };
 }

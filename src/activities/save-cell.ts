@@ -1,10 +1,14 @@
 /** Saving one repeat of a cell: its shards' rows merged into one row that says what was measured and on what. */
 import { cellId, cellKey } from '../core/cell.ts';
 import type { ClientFloor } from '../core/client-floor.ts';
-import { requestTimeoutSeconds } from '../core/plan.ts';
+import { writeLogLine } from '../core/log-line.ts';
+import { promptSourceOf } from '../core/prompt.ts';
+import { describeError } from '../core/redact.ts';
 import type { CellRecord, Provenance } from '../core/report.ts';
-import type { RunProgress, RunRecord } from '../core/run.ts';
+import { endpointsOfRun, type RunProgress, type RunRecord, settingsOfRun, warmUpOf } from '../core/run.ts';
+import { settingsLabel } from '../core/settings.ts';
 import { mergeShards } from '../core/summary.ts';
+import type { Workload } from '../core/workload.ts';
 import { findFamily, forcesLength } from '../load/payload-family.ts';
 import type { StepHandlers, UnsavedCell } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
@@ -22,7 +26,9 @@ export function saveCellStep(services: Services): Pick<StepHandlers, 'saveCell'>
         }));
         return { saved: true };
       } catch (error) {
-        console.warn(`Saving ${cellKey(cell)} of ${runId} failed and is tried again:`, error);
+        console.warn(
+          writeLogLine('save-failed', { runId, cell: cellKey(cell), error: describeError(error) }),
+        );
         return { saved: false };
       }
     },
@@ -46,20 +52,31 @@ async function buildCell(services: Services, run: RunRecord, cell: UnsavedCell):
   return {
     runId: run.id,
     cellKey: cellKey(cell),
-    cellId: cellId(cell.level, workload),
+    cellId: cellId(cell, workload, settingsLabel(run.plan.settings ?? [], cell.settings ?? 0)),
     workload,
+    loop: cell.loop,
     level: cell.level,
     repeat: cell.repeat,
     attempt: cell.attempt,
+    contaminated: cell.contaminated,
     summary: cell.gaveUpReason === null ? mergeShards(summaries) : null,
     notMeasuredReason: cell.gaveUpReason,
     // Measured before the first cell of this process, so this is a look and not a wait.
-    provenance: provenanceOf(services, run, await services.loadEngine.measureClientFloor()),
+    provenance: provenanceOf(services, run, cell, workload, await services.loadEngine.measureClientFloor()),
   };
 }
 
-function provenanceOf(services: Services, run: RunRecord, clientFloor: ClientFloor | null): Provenance {
-  const { endpoint, warmUp, spec } = run;
+function provenanceOf(
+  services: Services,
+  run: RunRecord,
+  cell: UnsavedCell,
+  workload: Workload,
+  clientFloor: ClientFloor | null,
+): Provenance {
+  const { spec } = run;
+  const settings = settingsOfRun(run, cell.settings);
+  const endpoint = endpointsOfRun(run)[cell.endpoint ?? 0];
+  const warmUp = warmUpOf(run, cell.endpoint ?? 0);
   return {
     endpoint: endpoint?.name ?? null,
     deployment: endpoint?.deployment ?? null,
@@ -73,9 +90,9 @@ function provenanceOf(services: Services, run: RunRecord, clientFloor: ClientFlo
     route: warmUp?.route.api ?? null,
     streamed: warmUp?.route.stream ?? false,
     lengthForced: warmUp === null ? null : forcesLength(findFamily(warmUp.route, spec.template ?? null)),
-    maxConcurrentRequestsPerInstance: run.plan.maxConcurrentRequestsPerInstance,
-    requestTimeoutSeconds: requestTimeoutSeconds(spec),
-    promptSource: warmUp?.calibrated ? 'calibrated' : 'estimated',
+    maxConcurrentRequestsPerInstance: settings.maxConcurrentRequestsPerInstance,
+    requestTimeoutSeconds: settings.requestTimeoutSeconds,
+    promptSource: promptSourceOf(workload, warmUp),
     clientRegion: services.settings.region,
     clientFloor,
     isolation: spec.isolation,

@@ -1,8 +1,11 @@
-/** All steps of a run, given the services: the implementation of the contract in `orchestrations/steps.ts`. */
+/** All steps of runs and comparisons, given the services: the implementation of the contract in `orchestrations/steps.ts`. */
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
+import { admitStep } from './admit.ts';
 import { aggregateStep } from './aggregate.ts';
+import { comparisonSteps } from './compare.ts';
 import { deploySteps } from './deploy.ts';
+import { deploySettingsStep } from './deploy-settings.ts';
 import { finishRunStep } from './finish-run.ts';
 import { measureCellStep } from './measure-cell.ts';
 import { planMeasuringStep } from './plan-measuring.ts';
@@ -13,8 +16,10 @@ import { warmUpStep } from './warm-up.ts';
 
 export function createSteps(services: Services): StepHandlers {
   return {
+    ...admitStep(services),
     ...startRunStep(services),
     ...deploySteps(services),
+    ...deploySettingsStep(services),
     ...warmUpStep(services),
     ...planMeasuringStep(services),
     ...measureCellStep(services),
@@ -22,5 +27,6 @@ export function createSteps(services: Services): StepHandlers {
     ...aggregateStep(services),
     ...releaseSteps(services),
     ...finishRunStep(services),
+    ...comparisonSteps(services),
   };
 }

@@ -2,6 +2,8 @@
  * What an ARM call's failure means, as a sentence: what was tried, the code, ARM's own first words, the remedy. ARM's
  * codes and messages are those of "Troubleshoot online endpoints" (learn.microsoft.com, Azure Machine Learning).
  */
+import { findDeployFailure, sayCode, saysStillBusy } from '../core/deploy-failure.ts';
+import { redact } from '../core/redact.ts';
 import { ControlPlaneError } from '../services.ts';
 
 /** ARM's messages may carry a whole build log; the first words tell what to do. */
@@ -77,31 +79,17 @@ export function isParentMissing(code: string, parentMustExist: boolean): boolean
   );
 }
 
-interface Remedy {
-  readonly when: (status: number | null, code: string, message: string) => boolean;
-  readonly code?: string;
+interface Remedied {
   readonly retryable: boolean;
   readonly say: string;
 }
 
-/** The first that fits. */
+interface Remedy extends Remedied {
+  readonly when: (status: number | null, code: string, message: string) => boolean;
+}
+
+/** What any call of ARM may say; what only a deployment says stands in core/deploy-failure.ts. The first that fits. */
 const REMEDIES: readonly Remedy[] = [
-  {
-    // The service says OutOfQuota for both; what helps is different.
-    when: (_status, code, message) =>
-      /OutOfCapacity|AllocationFailed|SkuNotAvailable/i.test(code) ||
-      (isQuota(code) && /capacity/i.test(message)),
-    code: 'OutOfCapacity',
-    retryable: false,
-    say: 'Azure has no free machines of this size in this region now; try later, another region or another SKU.',
-  },
-  {
-    when: (_status, code, message) =>
-      isQuota(code) || /exceed\w*.{0,40}quota|quota.{0,40}exceed/i.test(message),
-    code: 'OutOfQuota',
-    retryable: false,
-    say: 'The quota of this VM family is too small; ask for more in the Azure ML studio (Quotas), or use fewer instances or another SKU.',
-  },
   {
     when: (status, code) => status === 401 && !/Tenant/i.test(code),
     retryable: true,
@@ -118,29 +106,14 @@ const REMEDIES: readonly Remedy[] = [
     say: 'ARM is throttling; try again in a minute.',
   },
   {
-    when: (_status, code) => /OperationCanceled/i.test(code),
-    retryable: true,
-    say: 'Another operation on the same endpoint was in its way; try again in a minute.',
-  },
-  {
-    when: (status) => status === 409,
+    when: saysStillBusy,
     retryable: true,
     say: 'Another operation on the same endpoint is in progress; try again when it is over.',
-  },
-  {
-    when: (_status, code) => /ManagedNetworkNotReady/i.test(code),
-    retryable: false,
-    say: 'Provision the managed network of the workspace first (`az ml workspace provision-network`).',
   },
   {
     when: (status, code) => status === 404 && isParentMissing(code, true),
     retryable: false,
     say: 'Check subscription, resource group and workspace in the setting WORKSPACES.',
-  },
-  {
-    when: (_status, code) => /ResourceNotReady/i.test(code),
-    retryable: false,
-    say: 'The container did not come up; its log tells why (often too little GPU memory for the model).',
   },
   {
     when: (status) => status === 408 || (status !== null && status >= 500),
@@ -149,18 +122,15 @@ const REMEDIES: readonly Remedy[] = [
   },
 ];
 
-function isQuota(code: string): boolean {
-  return /OutOfQuota|QuotaExceeded|InsufficientQuota/i.test(code);
-}
-
 function explainRefusal(
   what: string,
   status: number | null,
   code: string,
   message: string,
 ): ControlPlaneError {
-  const remedy = REMEDIES.find((one) => one.when(status, code, message));
-  const answer = status === null ? `the operation failed with ${code}` : `ARM answered ${status} ${code}`;
+  const remedy = findRemedy(status, code, message);
+  const word = sayCode(code, remedy?.code === undefined ? null : { code: remedy.code });
+  const answer = status === null ? `the operation failed with ${word}` : `ARM answered ${status} ${word}`;
   const sentence = `Could not ${what}: ${answer}${message === '' ? '' : ` (${message})`}.`;
   return refusal(
     remedy === undefined ? sentence : `${sentence} ${remedy.say}`,
@@ -168,6 +138,20 @@ function explainRefusal(
     status,
     remedy?.retryable ?? false,
   );
+}
+
+function findRemedy(
+  status: number | null,
+  code: string,
+  message: string,
+): (Remedied & { code?: string }) | undefined {
+  const failure = findDeployFailure(code, message);
+  // Another attempt is another endpoint: nothing that the same call could repeat.
+  const ofDeployment =
+    failure === null ? undefined : { code: failure.code, retryable: false, say: failure.remedy };
+  // Quota is refused with whatever status, 403 among them.
+  if (failure?.code.startsWith('OutOf')) return ofDeployment;
+  return REMEDIES.find((one) => one.when(status, code, message)) ?? ofDeployment;
 }
 
 /**
@@ -184,8 +168,7 @@ function refusal(
 }
 
 function shorten(message: string): string {
-  const plain = message
-    .replace(/Bearer\s+\S+/gi, 'Bearer ...')
+  const plain = redact(message.replace(/Bearer\s+\S+/gi, 'Bearer ...'))
     .replace(/\s+/g, ' ')
     .trim()
     .replace(/\.$/, '');

@@ -1,25 +1,48 @@
 /** Everything that Azure gives us, made from the settings. Nothing is connected to before it is used. */
 import type { Config } from '../config.ts';
-import type { ControlPlane, PriceBook, ScoringAddresses, Stores } from '../services.ts';
+import type {
+  Catalog,
+  ControlPlane,
+  LedgerStore,
+  PriceBook,
+  QuotaBook,
+  ScoringAddresses,
+  Stores,
+  Webhooks,
+} from '../services.ts';
+import { createArmLocations } from './arm-locations.ts';
+import { createCatalog } from './catalog.ts';
 import { createControlPlane } from './control-plane.ts';
 import { createCredential } from './credential.ts';
 import { createPriceBook } from './prices.ts';
+import { createQuotaBook } from './quota.ts';
 import { createScoringAddresses } from './scoring-addresses.ts';
+import { createLedgerStore } from './tables/ledger-store.ts';
 import { createStores } from './tables/stores.ts';
+import { createWebhooks } from './webhooks.ts';
 
 export interface AzureServices {
   readonly stores: Stores;
+  readonly ledger: LedgerStore;
   readonly controlPlane: ControlPlane;
   readonly prices: PriceBook;
+  readonly quota: QuotaBook;
+  readonly catalog: Catalog;
   readonly scoringAddresses: ScoringAddresses;
+  readonly webhooks: Webhooks;
 }
 
 export function createAzureServices(config: Config): AzureServices {
   const credential = createCredential(config);
+  const locations = createArmLocations(config, credential);
   return {
     stores: createStores(config.tables, credential),
+    ledger: createLedgerStore(config.tables, credential),
     controlPlane: createControlPlane(config, credential),
-    prices: createPriceBook(config),
+    prices: createPriceBook(config, locations),
+    quota: createQuotaBook(config, locations),
+    catalog: createCatalog(config, credential),
     scoringAddresses: createScoringAddresses(config, credential),
+    webhooks: createWebhooks(config),
   };
 }

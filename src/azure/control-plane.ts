@@ -11,6 +11,7 @@ import {
 import type { TokenCredential } from '@azure/identity';
 import { type Config, isLoopbackHttp, type WorkspaceAddress } from '../config.ts';
 import { LEASE_TAGS } from '../core/lease.ts';
+import type { EndpointAuth } from '../core/run.ts';
 import {
   type ControlPlane,
   ControlPlaneError,
@@ -18,16 +19,18 @@ import {
   type DeploymentState,
   type EndpointOrder,
   type EndpointState,
+  type OperationFailure,
 } from '../services.ts';
 import { explainArmError, isParentMissing, tellArmError } from './arm-error.ts';
 import { SCORING_SCOPE } from './credential.ts';
+import { getJson, JsonFault } from './http-json.ts';
 
 /**
  * The api-version of every request, polls included. 2.1.1 was generated from 2022-10-01 and drops what its mappers
- * do not know; 2024-04-01 is what the SDK's next major speaks with the same operations, and everything we send means
- * the same in both. The older one will be retired first.
+ * do not know; 2024-10-01 has the same operations, everything we send means the same in both, and its published types
+ * are what `tests/contracts` holds our requests against. The older one will be retired first.
  */
-const API_VERSION = '2024-04-01';
+const API_VERSION = '2024-10-01';
 const ARM_SCOPE = 'https://management.azure.com/.default';
 
 /** One call with its retries: ARM answers in seconds, and an activity that starts something must not hang. */
@@ -39,6 +42,12 @@ const ENDPOINTS_LIMIT = 1_000;
 /** Lines of the container's log to ask for, and how much of them a failure's message may carry. */
 const LOG_LINES = 50;
 const LOG_CHARACTERS = 4_000;
+/** Azure ML allows 20 deployments behind an endpoint. */
+const DEPLOYMENTS_LIMIT = 100;
+/** What an operation says of itself is a few hundred bytes; a build log in it may be more. */
+const OPERATION_BYTES = 1024 * 1024;
+/** Details within details of an error; more than this nobody has seen. */
+const ERROR_DEPTH = 4;
 
 /**
  * How the container is probed. Large models take minutes to load, so liveness begins after ten minutes, as the
@@ -106,11 +115,11 @@ export function createControlPlane(
 
     async startEndpoint(order) {
       const existing = await readEndpoint(order.workspace, order.name);
-      if (existing !== null) return checkOwnEndpoint(existing, order);
+      if (existing !== null) return checkOwnEndpoint(existing, order).operation;
       const { client, address } = open(order.workspace);
       const body = endpointBody(order, await readRegion(order.workspace));
       try {
-        await start(`create the endpoint ${order.name}`, (options) =>
+        const { operation } = await start(`create the endpoint ${order.name}`, (options) =>
           client.onlineEndpoints.beginCreateOrUpdate(
             address.resourceGroup,
             address.workspace,
@@ -119,11 +128,12 @@ export function createControlPlane(
             options,
           ),
         );
+        return operation;
       } catch (error) {
         if (!isConflict(error)) throw error;
         const winner = await readEndpoint(order.workspace, order.name);
-        if (winner === null) throw error;
-        checkOwnEndpoint(winner, order);
+        if (winner === null) throw elsewhereInRegion(order.name, error);
+        return checkOwnEndpoint(winner, order).operation;
       }
     },
 
@@ -131,10 +141,36 @@ export function createControlPlane(
       const opened = open(order.workspace);
       const { client, address } = opened;
       const existing = await getDeployment(opened, order.endpoint, order.name);
-      if (existing !== null) return checkOwnDeployment(existing, order);
+      if (existing !== null) return checkOwnDeployment(existing, order).operation;
       const body = deploymentBody(order, await readRegion(order.workspace));
       try {
-        await start(`create the deployment ${order.name} of the endpoint ${order.endpoint}`, (options) =>
+        const { operation } = await start(
+          `create the deployment ${order.name} of the endpoint ${order.endpoint}`,
+          (options) =>
+            client.onlineDeployments.beginCreateOrUpdate(
+              address.resourceGroup,
+              address.workspace,
+              order.endpoint,
+              order.name,
+              body,
+              options,
+            ),
+        );
+        return operation;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        const winner = await getDeployment(opened, order.endpoint, order.name);
+        if (winner === null) throw error;
+        return checkOwnDeployment(winner, order).operation;
+      }
+    },
+
+    async updateDeployment(order) {
+      const { client, address } = open(order.workspace);
+      const body = deploymentBody(order, await readRegion(order.workspace));
+      const { operation } = await start(
+        `change the deployment ${order.name} of the endpoint ${order.endpoint}`,
+        (options) =>
           client.onlineDeployments.beginCreateOrUpdate(
             address.resourceGroup,
             address.workspace,
@@ -143,13 +179,8 @@ export function createControlPlane(
             body,
             options,
           ),
-        );
-      } catch (error) {
-        if (!isConflict(error)) throw error;
-        const winner = await getDeployment(opened, order.endpoint, order.name);
-        if (winner === null) throw error;
-        checkOwnDeployment(winner, order);
-      }
+      );
+      return operation;
     },
 
     async startTraffic(workspace, endpoint, deployment) {
@@ -166,19 +197,44 @@ export function createControlPlane(
         );
       }
       const traffic = { [deployment.toLowerCase()]: 100 };
-      if (found.endpoint.properties.traffic?.[deployment.toLowerCase()] === 100) return;
+      if (found.endpoint.properties.traffic?.[deployment.toLowerCase()] === 100)
+        return operationOf(found.endpoint.properties.properties);
       // PATCH cannot change traffic, so the whole endpoint is sent again with everything it had.
       const { name: _name, id: _id, type: _type, systemData: _systemData, ...resource } = found.endpoint;
       const body: OnlineEndpoint = { ...resource, properties: { ...resource.properties, traffic } };
-      await start(`send the traffic of the endpoint ${endpoint} to ${deployment}`, (options) =>
-        client.onlineEndpoints.beginCreateOrUpdate(
-          address.resourceGroup,
-          address.workspace,
-          endpoint,
-          body,
-          options,
-        ),
+      const { operation } = await start(
+        `send the traffic of the endpoint ${endpoint} to ${deployment}`,
+        (options) =>
+          client.onlineEndpoints.beginCreateOrUpdate(
+            address.resourceGroup,
+            address.workspace,
+            endpoint,
+            body,
+            options,
+          ),
       );
+      return operation;
+    },
+
+    async readOperationFailure(workspace, operation) {
+      const { address } = open(workspace);
+      const region = await readRegion(workspace);
+      const path = `/subscriptions/${address.subscriptionId}/providers/Microsoft.MachineLearningServices/locations/${region}/mfeOperationsStatus/${encodeURIComponent(operation)}`;
+      const url = new URL(`${config.armEndpoint}${path}`);
+      url.searchParams.set('api-version', API_VERSION);
+      try {
+        const answer = await getJson(url, {
+          who: 'the operation',
+          signal: AbortSignal.timeout(CALL_MS),
+          bytesLimit: OPERATION_BYTES,
+          credential,
+        });
+        return toOperationFailure(answer);
+      } catch (error) {
+        // ARM forgets an operation after a while; what it was about is told without it then.
+        if (error instanceof JsonFault && error.status === 404) return null;
+        throw explainArmError(`read how the operation ${operation} ended`, error, CALL_MS);
+      }
     },
 
     async readDeployment(workspace, endpoint, deployment) {
@@ -188,33 +244,66 @@ export function createControlPlane(
 
     async readDeploymentLog(workspace, endpoint, deployment) {
       const { client, address } = open(workspace);
-      const logs = await orNull(
-        `read the log of the deployment ${deployment} of the endpoint ${endpoint}`,
-        (options) =>
-          client.onlineDeployments.getLogs(
+      // What fails before the server starts, such as downloading the model, stands in the other container's log.
+      for (const containerType of ['InferenceServer', 'StorageInitializer'] as const) {
+        const logs = await orNull(
+          `read the log of the deployment ${deployment} of the endpoint ${endpoint}`,
+          (options) =>
+            client.onlineDeployments.getLogs(
+              address.resourceGroup,
+              address.workspace,
+              endpoint,
+              deployment,
+              { containerType, tail: LOG_LINES },
+              options,
+            ),
+          'a missing endpoint has no deployment',
+        );
+        const content = logs?.content?.trim() ?? '';
+        if (content !== '') return content.slice(-LOG_CHARACTERS);
+      }
+      return null;
+    },
+
+    async listDeployments(workspace, endpoint) {
+      const { client, address } = open(workspace);
+      const what = `list the deployments of the endpoint ${endpoint}`;
+      const names = await orNull(
+        what,
+        async (options) => {
+          const found: string[] = [];
+          const list = client.onlineDeployments.list(
             address.resourceGroup,
             address.workspace,
             endpoint,
-            deployment,
-            { containerType: 'InferenceServer', tail: LOG_LINES },
             options,
-          ),
+          );
+          for await (const deployment of list) {
+            if (deployment.name !== undefined) found.push(deployment.name);
+            if (found.length > DEPLOYMENTS_LIMIT) {
+              throw new ControlPlaneError(
+                `Could not ${what}: it lists more than ${DEPLOYMENTS_LIMIT}, which Azure ML does not allow; the answer is not believed.`,
+                { code: 'ListTooLong', status: null, retryable: false },
+              );
+            }
+          }
+          return found;
+        },
         'a missing endpoint has no deployment',
       );
-      const content = logs?.content?.trim() ?? '';
-      return content === '' ? null : content.slice(-LOG_CHARACTERS);
+      return names ?? [];
     },
 
     async startDelete(workspace, endpoint) {
       const { client, address } = open(workspace);
       const what = `delete the endpoint ${endpoint}`;
       try {
-        const status = await orNull(what, () =>
+        const started = await orNull(what, () =>
           start(what, (options) =>
             client.onlineEndpoints.beginDelete(address.resourceGroup, address.workspace, endpoint, options),
           ),
         );
-        return status === null || status === 204 ? 'gone' : 'deleting';
+        return started === null || started.status === 204 ? 'gone' : 'deleting';
       } catch (error) {
         // A delete whose operation failed, or for which no token came, costs money until it is tried again.
         if (!(error instanceof ControlPlaneError) || error.status !== null) throw error;
@@ -247,18 +336,18 @@ export function createControlPlane(
     async readAuthorization(workspace, endpoint, auth) {
       const { client, address } = open(workspace);
       const what = `read the credential of the endpoint ${endpoint}`;
-      const secret = await call(what, async (options) =>
-        auth === 'key'
-          ? (
-              await client.onlineEndpoints.listKeys(
-                address.resourceGroup,
-                address.workspace,
-                endpoint,
-                options,
-              )
-            ).primaryKey
-          : (await credential.getToken(SCORING_SCOPE, options))?.token,
-      );
+      const { resourceGroup, workspace: name } = address;
+      const secret = await call(what, async (options) => {
+        switch (auth) {
+          case 'key':
+            return (await client.onlineEndpoints.listKeys(resourceGroup, name, endpoint, options)).primaryKey;
+          case 'aml-token':
+            return (await client.onlineEndpoints.getToken(resourceGroup, name, endpoint, options))
+              .accessToken;
+          case 'entra':
+            return (await credential.getToken(SCORING_SCOPE, options))?.token;
+        }
+      });
       if (secret === undefined || secret === '') {
         throw new ControlPlaneError(`Could not ${what}: the answer held none.`, {
           code: 'NoCredential',
@@ -363,10 +452,12 @@ interface RawResponse {
  * it and polls once before it returns; nothing polls after that. Once the request was accepted, a poll that cannot be
  * made is no failure (the state is read later), but a poll that says "failed" is: it alone tells why.
  */
-async function start(what: string, begin: (options: StartOptions) => Promise<unknown>): Promise<number> {
-  let accepted: number | null = null;
+async function start(what: string, begin: (options: StartOptions) => Promise<unknown>): Promise<Started> {
+  let accepted: Started | null = null;
   const onResponse = (response: RawResponse) => {
-    if (accepted === null && response.status < 300) accepted = response.status;
+    if (accepted !== null || response.status >= 300) return;
+    const { status, headers } = response;
+    accepted = { status, operation: lastSegment(headers.get('azure-asyncoperation')) };
   };
   try {
     await begin({ abortSignal: AbortSignal.timeout(CALL_MS), updateIntervalInMs: CALL_MS, onResponse });
@@ -374,7 +465,52 @@ async function start(what: string, begin: (options: StartOptions) => Promise<unk
     if (accepted === null || tellArmError(error).kind === 'operation-failed')
       throw explainArmError(what, error, CALL_MS);
   }
-  return accepted ?? 200;
+  return accepted ?? { status: 200, operation: null };
+}
+
+/** The first answer to the request of a long-running operation. */
+interface Started {
+  readonly status: number;
+  /** The operation's id; its address may be signed, so the id alone is kept. */
+  readonly operation: string | null;
+}
+
+/** The operation that the service names in a resource's own properties. */
+function operationOf(properties: Readonly<Record<string, string | null>> | undefined): string | null {
+  const named = Object.entries(properties ?? {}).find(
+    ([key]) => key.toLowerCase() === 'azureasyncoperationuri',
+  );
+  return lastSegment(named?.[1] ?? undefined);
+}
+
+function lastSegment(address: string | undefined): string | null {
+  if (address === undefined || !URL.canParse(address)) return null;
+  const segment = new URL(address).pathname.split('/').at(-1) ?? '';
+  return /^[\w:.%-]{1,200}$/.test(segment) ? decodeURIComponent(segment) : null;
+}
+
+function toOperationFailure(answer: unknown): OperationFailure | null {
+  const { status, error } = (answer ?? {}) as { status?: unknown; error?: unknown };
+  if (status !== 'Failed' && status !== 'Canceled') return null;
+  const told = innermost(error);
+  return { code: told.code ?? String(status), message: told.message ?? '' };
+}
+
+/** ARM may wrap the code that helps into a general one, a few levels deep. */
+function innermost(error: unknown): { code: string | null; message: string | null } {
+  let code: string | null = null;
+  let message: string | null = null;
+  let level: unknown = error;
+  for (let depth = 0; depth < ERROR_DEPTH && typeof level === 'object' && level !== null; depth += 1) {
+    const { code: itsCode, message: itsMessage, details } = level as Readonly<Record<string, unknown>>;
+    if (typeof itsCode === 'string' && itsCode !== '') code = itsCode;
+    if (typeof itsMessage === 'string' && itsMessage !== '') message = itsMessage;
+    level =
+      Array.isArray(details) && /^(UserError|SystemError|BadRequest|Failed)$/i.test(code ?? '')
+        ? details[0]
+        : null;
+  }
+  return { code, message };
 }
 
 /** Tells whether the answers came from the simulator, which names itself in each of them. */
@@ -401,6 +537,20 @@ function createClient(
     credentialScopes: ARM_SCOPE,
     retryOptions: RETRIES,
   });
+  // A token that died between two polls is fetched anew, once: the resources under way keep costing money meanwhile.
+  client.pipeline.addPolicy(
+    {
+      name: 'tokenAnew',
+      sendRequest: async (request, next) => {
+        const response = await next(request);
+        if (response.status !== 401) return response;
+        const token = await credential.getToken(ARM_SCOPE, { abortSignal: AbortSignal.timeout(CALL_MS) });
+        request.headers.set('authorization', `Bearer ${token?.token ?? ''}`);
+        return next(request);
+      },
+    },
+    { afterPhase: 'Sign' },
+  );
   const armHost = new URL(armEndpoint).host;
   // A poll address, a next page or a redirect comes from an answer; the token must not follow it to a stranger. Last
   // before the request leaves, so that whatever changed the address is seen.
@@ -445,7 +595,11 @@ function endpointBody(order: EndpointOrder, region: string): OnlineEndpoint {
     kind: 'Managed',
     identity: { type: 'SystemAssigned' },
     tags: { ...order.tags },
-    properties: { authMode: order.auth === 'key' ? 'Key' : 'AADToken', traffic: {} },
+    properties: {
+      authMode: order.auth === 'key' ? 'Key' : 'AADToken',
+      publicNetworkAccess: order.publicNetworkAccess === 'disabled' ? 'Disabled' : 'Enabled',
+      traffic: {},
+    },
   };
 }
 
@@ -476,7 +630,7 @@ function modelId(model: DeploymentOrder['model']): string {
 }
 
 /** An endpoint of that name must be the one that this very run has started before. */
-function checkOwnEndpoint(existing: EndpointState, order: EndpointOrder): void {
+function checkOwnEndpoint(existing: EndpointState, order: EndpointOrder): EndpointState {
   const own = [LEASE_TAGS.tool, LEASE_TAGS.owner, LEASE_TAGS.run].every(
     (tag) => existing.tags[tag] === order.tags[tag],
   );
@@ -487,9 +641,21 @@ function checkOwnEndpoint(existing: EndpointState, order: EndpointOrder): void {
     );
   }
   if (existing.provisioningState === 'Deleting') throw deletedMeanwhile(`The endpoint ${order.name}`);
+  return existing;
 }
 
-function checkOwnDeployment(existing: OnlineDeployment, order: DeploymentOrder): void {
+const SAYS_NAME_TAKEN = /\bname\b.{0,80}(exists|taken|in use|not available)|already (exists|taken)/i;
+
+/** Names are unique in a region: one that this workspace does not have may stand in another. */
+function elsewhereInRegion(name: string, refusal: unknown): unknown {
+  if (!(refusal instanceof ControlPlaneError) || !SAYS_NAME_TAKEN.test(refusal.message)) return refusal;
+  return new ControlPlaneError(
+    `Could not create the endpoint ${name}: another workspace of the region has an endpoint of that name.`,
+    { code: 'NameTaken', status: 409, retryable: false },
+  );
+}
+
+function checkOwnDeployment(existing: OnlineDeployment, order: DeploymentOrder): DeploymentState {
   const state = toDeploymentState(existing);
   const same =
     state.sku?.toLowerCase() === order.sku.toLowerCase() &&
@@ -502,6 +668,7 @@ function checkOwnDeployment(existing: OnlineDeployment, order: DeploymentOrder):
     );
   }
   if (state.provisioningState === 'Deleting') throw deletedMeanwhile(`The deployment ${order.name}`);
+  return state;
 }
 
 function deletedMeanwhile(thing: string): ControlPlaneError {
@@ -524,15 +691,41 @@ function toEndpointState(endpoint: OnlineEndpoint, simulated: boolean): Endpoint
     tags: endpoint.tags ?? {},
     traffic: properties.traffic ?? {},
     createdAtMs: endpoint.systemData?.createdAt?.getTime() ?? null,
+    auth: toAuth(properties.authMode),
+    publicNetworkAccess: properties.publicNetworkAccess === 'Disabled' ? 'disabled' : 'enabled',
+    operation: operationOf(properties.properties),
     simulated,
   };
 }
 
+function toAuth(mode: string | undefined): EndpointAuth | null {
+  const known: Readonly<Record<string, EndpointAuth>> = {
+    key: 'key',
+    aadtoken: 'entra',
+    amltoken: 'aml-token',
+  };
+  return known[mode?.toLowerCase() ?? ''] ?? null;
+}
+
 function toDeploymentState(deployment: OnlineDeployment): DeploymentState {
+  const { properties } = deployment;
   return {
     name: deployment.name ?? '',
-    provisioningState: deployment.properties.provisioningState ?? 'Unknown',
-    sku: deployment.properties.instanceType ?? null,
+    provisioningState: properties.provisioningState ?? 'Unknown',
+    sku: properties.instanceType ?? null,
     instances: deployment.sku?.capacity ?? null,
+    model: properties.model ?? null,
+    image: properties.environmentId ?? null,
+    maxConcurrentRequestsPerInstance: properties.requestSettings?.maxConcurrentRequestsPerInstance ?? null,
+    requestTimeoutSeconds: readSeconds(properties.requestSettings?.requestTimeout),
+    operation: operationOf(properties.properties),
   };
+}
+
+/** `PT1M30S` as 90; null for what is no such duration. */
+function readSeconds(duration: string | undefined): number | null {
+  const found = /^P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?$/.exec(duration ?? '');
+  if (found === null || duration === 'P' || duration === 'PT') return null;
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = found.slice(1).map((part) => Number(part ?? 0));
+  return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
 }

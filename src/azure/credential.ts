@@ -8,6 +8,9 @@ import { type Config, isLoopbackHttp } from '../config.ts';
 /** The audience of an Azure ML scoring URI with Entra authentication. */
 export const SCORING_SCOPE = 'https://ml.azure.com/.default';
 
+/** The audience of Azure OpenAI, of Foundry's own models and of the other Cognitive Services. */
+export const COGNITIVE_SCOPE = 'https://cognitiveservices.azure.com/.default';
+
 /** How long a local token says it is valid: an hour, as a real one. */
 const LOCAL_TOKEN_MS = 3_600_000;
 

@@ -1,11 +1,14 @@
 /**
- * The price of a SKU from the Retail Prices API (prices.azure.com, no credential). A price that cannot be had is null
- * with the reason; nothing here throws, and a list that was cut short is "unknown", never "cheapest seen".
+ * The price of a SKU from the Retail Prices API (prices.azure.com, no credential), or Azure ML's own estimate where
+ * that list cannot be had. A price that cannot be had is null with the reason; nothing here throws, and a list that
+ * was cut short is "unknown", never "cheapest seen".
  */
-import { request } from 'undici';
 import type { Config } from '../config.ts';
-import { choosePrice, type PriceQuote, type RetailItem } from '../core/price.ts';
+import { choosePrice, estimatedPrice, type PriceQuote, type RetailItem } from '../core/price.ts';
 import type { PriceBook } from '../services.ts';
+import { type AgedCache, createAgedCache } from './aged-cache.ts';
+import type { ArmLocations } from './arm-locations.ts';
+import { getPages, JsonFault, type Page, reasonOf } from './http-json.ts';
 
 /** The first version whose filter values are case-sensitive and documented as such; it has all fields we choose by. */
 const API_VERSION = '2023-01-01-preview';
@@ -19,6 +22,7 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 const KEEP_MS = 12 * 3_600_000;
 /** Twenty SKUs in some regions; beyond that the oldest quote is dropped. */
 const KEEP_LIMIT = 500;
+const WHO = 'the price list';
 
 /** What the choice reads of a row. A row that lacks one of them cannot be the normal one. */
 const TEXT_FIELDS = [
@@ -34,57 +38,62 @@ const TEXT_FIELDS = [
 ] as const;
 const NUMBER_FIELDS = ['retailPrice', 'tierMinimumUnits'] as const;
 
-interface PricePage {
-  readonly items: readonly RetailItem[];
-  readonly nextLink: string | null;
-}
-
 /** Quotes are kept for twelve hours in this process; what failed is asked again. */
 export function createPriceBook(
   config: Pick<Config, 'pricesEndpoint'>,
+  locations: Pick<ArmLocations, 'listSizePrices'> | null = null,
   now: () => number = Date.now,
 ): PriceBook {
-  const kept = new Map<string, { readonly quote: PriceQuote; readonly atMs: number }>();
+  const kept: AgedCache<PriceQuote> = createAgedCache({ keepMs: KEEP_MS, limit: KEEP_LIMIT, now });
   return {
     async quote(sku, region) {
       const key = `${sku}\n${region}`;
       const known = kept.get(key);
-      if (known !== undefined && now() - known.atMs < KEEP_MS) return known.quote;
-      const quote = await lookUp(config.pricesEndpoint, sku, region, now);
-      if (quote.price !== null) {
-        kept.delete(key);
-        kept.set(key, { quote, atMs: now() });
-        const oldest = kept.keys().next();
-        if (kept.size > KEEP_LIMIT && !oldest.done) kept.delete(oldest.value);
-      }
+      if (known !== null) return known.value;
+      const quote = await lookUp(config.pricesEndpoint, locations, sku, region, now);
+      // An estimate is not kept: the list may be back at the next question.
+      if (quote.price?.source === 'retail') kept.set(key, quote);
       return quote;
     },
   };
 }
 
-async function lookUp(endpoint: string, sku: string, region: string, now: () => number): Promise<PriceQuote> {
+async function lookUp(
+  endpoint: string,
+  locations: Pick<ArmLocations, 'listSizePrices'> | null,
+  sku: string,
+  region: string,
+  now: () => number,
+): Promise<PriceQuote> {
+  let quote: PriceQuote;
   try {
-    return choosePrice(await fetchItems(endpoint, sku, region), sku, region, now());
+    quote = choosePrice(await fetchItems(endpoint, sku, region), sku, region, now());
   } catch (error) {
-    return { price: null, reason: `The price of ${sku} in ${region} is unknown: ${reasonOf(error)}.` };
+    quote = { price: null, reason: `The price of ${sku} in ${region} is unknown: ${reasonOf(error, WHO)}.` };
+    // A list that leads elsewhere or never ends is no list that is down: whoever set PRICES_ENDPOINT must see that.
+    if (error instanceof JsonFault && !error.honest) return quote;
+  }
+  if (quote.price !== null || locations === null) return quote;
+  try {
+    const estimate = estimatedPrice(await locations.listSizePrices(region), sku, region, now());
+    return estimate.price !== null ? estimate : { price: null, reason: `${quote.reason} ${estimate.reason}` };
+  } catch (error) {
+    const why = reasonOf(error, 'ARM');
+    return {
+      price: null,
+      reason: `${quote.reason} Azure ML's own estimate could not be had either: ${why}.`,
+    };
   }
 }
 
 /** Every row of the SKU in the region, or a throw: half a list might hold only the wrong rows. */
 async function fetchItems(endpoint: string, sku: string, region: string): Promise<RetailItem[]> {
   const signal = AbortSignal.timeout(LOOKUP_MS);
-  const first = firstPage(endpoint, sku, region);
-  const items: RetailItem[] = [];
-  let next: URL | null = first;
-  for (let page = 0; page < PAGES_LIMIT && next !== null; page += 1) {
-    const { items: rows, nextLink }: PricePage = await fetchPage(next, signal);
-    items.push(...rows);
-    next = nextPage(nextLink, first);
-  }
-  if (next !== null) throw new Error(`the price list goes on after ${PAGES_LIMIT} pages`);
-  return items;
+  const query = { who: WHO, signal, bytesLimit: PAGE_BYTES, pagesLimit: PAGES_LIMIT };
+  return getPages(firstPage(endpoint, sku, region), query, readPage);
 }
 
+/** All kinds of rows in one question: the reservations stand beside the price by the hour. */
 function firstPage(endpoint: string, sku: string, region: string): URL {
   const url = new URL(`${endpoint}/api/retail/prices`);
   url.searchParams.set('api-version', API_VERSION);
@@ -93,7 +102,6 @@ function firstPage(endpoint: string, sku: string, region: string): URL {
     "serviceName eq 'Virtual Machines'",
     `armRegionName eq '${escapeQuotes(region)}'`,
     `armSkuName eq '${escapeQuotes(sku)}'`,
-    "priceType eq 'Consumption'",
   ];
   url.searchParams.set('$filter', clauses.join(' and '));
   return url;
@@ -103,41 +111,10 @@ function escapeQuotes(value: string): string {
   return value.replaceAll("'", "''");
 }
 
-async function fetchPage(url: URL, signal: AbortSignal): Promise<PricePage> {
-  const { statusCode, body } = await request(url, {
-    signal,
-    headersTimeout: LOOKUP_MS,
-    bodyTimeout: LOOKUP_MS,
-    headers: { accept: 'application/json' },
-  });
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > PAGE_BYTES)
-      throw new Error(`a page of the price list is longer than ${PAGE_BYTES / 1024 / 1024} MiB`);
-    chunks.push(chunk);
-  }
-  if (statusCode !== 200) throw new Error(`the price list answered ${statusCode}`);
-  return readPage(Buffer.concat(chunks).toString('utf8'));
-}
-
-function readPage(text: string): PricePage {
-  const page = parseJson(text) as { Items?: unknown; NextPageLink?: unknown } | null | undefined;
-  if (!Array.isArray(page?.Items)) throw new Error('the answer is not a page of the price list');
-  const { NextPageLink: link } = page;
-  return {
-    items: page.Items.flatMap(readItem),
-    nextLink: typeof link === 'string' && link !== '' ? link : null,
-  };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function readPage(json: unknown): Page<RetailItem> {
+  const page = json as { Items?: unknown; NextPageLink?: unknown } | null;
+  if (!Array.isArray(page?.Items)) throw new JsonFault('the answer is not a page of the price list');
+  return { items: page.Items.flatMap(readItem), nextLink: page.NextPageLink };
 }
 
 function readItem(item: unknown): RetailItem[] {
@@ -155,22 +132,4 @@ function readItem(item: unknown): RetailItem[] {
       ? normal
       : { ...normal, reservationTerm: String(reservationTerm) },
   ];
-}
-
-/** The next page, which must be where the first was: a list that sends us elsewhere is not followed. */
-function nextPage(link: string | null, first: URL): URL | null {
-  if (link === null) return null;
-  const url = URL.canParse(link, first.href) ? new URL(link, first.href) : null;
-  if (url === null || url.origin !== first.origin)
-    throw new Error('the price list goes on at another address');
-  return url;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'an unknown error';
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') {
-    return `the price list did not answer within ${LOOKUP_MS / 1000} seconds`;
-  }
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' ? `the price list could not be read (${code})` : error.message;
 }

@@ -3,9 +3,16 @@
  * measured, the one before is saved, so that a rented GPU never waits for a table.
  */
 import type * as df from 'durable-functions';
-import { type CellOrder, cellKey, shardCount } from '../core/cell.ts';
+import { type CellOrder, cellKey } from '../core/cell.ts';
 import { deriveSeed } from '../core/seed.ts';
-import { ATTEMPTS_PER_REPEAT, type CellOutcome, nextWave } from '../core/wave.ts';
+import {
+  ATTEMPTS_PER_REPEAT,
+  type CellOutcome,
+  type MeasurePlan,
+  mayHaveMoreShards,
+  nextWave,
+} from '../core/wave.ts';
+import { changeSettings } from './settings.ts';
 import {
   callStep,
   type Measured,
@@ -38,11 +45,14 @@ export function* measure(
   let unsaved: readonly UnsavedCell[] = input.unsaved ?? [];
   let canceled = false;
   let stoppedBy: string | null = null;
+  let stopped = false;
+  let settings = input.settings ?? 0;
   const before = outcomes.length;
 
-  while (!canceled) {
+  while (!canceled && !stopped) {
     if (outcomes.length - before >= CELLS_PER_HISTORY) {
-      context.df.continueAsNew({ runId, measureDeadlineMs, outcomes, unsaved });
+      const has = settings > 0 ? { settings } : {};
+      context.df.continueAsNew({ runId, measureDeadlineMs, outcomes, unsaved, ...has });
       return undefined;
     }
     const decision = nextWave(plan, outcomes, context.df.currentUtcDateTime.getTime());
@@ -50,10 +60,23 @@ export function* measure(
       stoppedBy = decision.stoppedBy;
       break;
     }
-    const wave = decision.cells.map((order) => ({ order, shards: shardCount(order.level) }));
+    const wave = decision.cells;
+    const wanted = wave[0]?.settings ?? 0;
+    if (wanted !== settings) {
+      // The update takes minutes, in which nothing is measured: what was is saved before.
+      const saved = (yield context.df.Task.all(saveTasks(context, runId, unsaved, outcomes))) as {
+        saved: boolean;
+      }[];
+      unsaved = stillUnsaved(unsaved, saved);
+      const halt = yield* changeSettings(context, runId, wanted, plan.deadlineMs);
+      settings = wanted;
+      if (halt === null) continue; // The time that this took may have used up the budget.
+      ({ canceled, stoppedBy } = halt);
+      break;
+    }
     const results = (yield context.df.Task.all([
-      ...wave.flatMap(({ order, shards }) =>
-        Array.from({ length: shards }, (_, shard) =>
+      ...wave.flatMap((order) =>
+        Array.from({ length: order.shards }, (_, shard) =>
           stepTask(context, 'measureCell', { runId, order, shard }),
         ),
       ),
@@ -63,14 +86,20 @@ export function* measure(
     unsaved = stillUnsaved(unsaved, results.slice(results.length - unsaved.length) as { saved: boolean }[]);
     let next = 0;
     let again = false;
-    for (const { order, shards } of wave) {
-      const shardOutcomes = results.slice(next, next + shards) as ShardOutcome[];
-      next += shards;
+    for (const order of wave) {
+      const shardOutcomes = results.slice(next, next + order.shards) as ShardOutcome[];
+      next += order.shards;
       if (shardOutcomes.some((outcome) => outcome.status === 'canceled')) {
         canceled = true; // What was cut off in the middle is no measurement of its cell.
         continue;
       }
-      const outcome = outcomeOf(order, shardOutcomes);
+      const stop = shardOutcomes.find((outcome) => outcome.status === 'stopped');
+      if (stop !== undefined) {
+        stopped = true; // Before it began: there is nothing of this cell to keep.
+        stoppedBy = stop.message;
+        continue;
+      }
+      const outcome = outcomeOf(plan, order, shardOutcomes);
       outcomes = replaceOutcome(outcomes, outcome);
       const gaveUp = outcome.status === 'again' && outcome.attempt >= ATTEMPTS_PER_REPEAT;
       again ||= outcome.status === 'again' && !gaveUp;
@@ -78,7 +107,8 @@ export function* measure(
       if (outcome.status === 'measured' || gaveUp)
         unsaved = [...unsaved, { ...order, gaveUpReason, saveFailures: 0 }];
     }
-    if (again && !canceled) yield* sleep(context, RETRY_SECONDS * (1 + jitter(plan.seed, outcomes)));
+    if (again && !canceled && !stopped)
+      yield* sleep(context, RETRY_SECONDS * (1 + jitter(plan.seed, outcomes)));
   }
 
   for (let attempt = 0; unsaved.length > 0 && attempt < SAVE_ATTEMPTS; attempt += 1) {
@@ -125,20 +155,42 @@ function stillUnsaved(
 }
 
 /** All shards measured, and together: the repeat counts. Otherwise it is measured again as a whole. */
-function outcomeOf(order: CellOrder, shards: readonly ShardOutcome[]): CellOutcome {
+function outcomeOf(plan: MeasurePlan, order: CellOrder, shards: readonly ShardOutcome[]): CellOutcome {
   const starts = shards.map((shard) => shard.startedAtMs).filter((start) => start !== null);
   const together = Math.max(...starts) - Math.min(...starts) <= START_SPREAD_MS;
-  const measured = together && shards.every((shard) => shard.status === 'measured');
+  // A credential may have died in the middle. Each shard fetches its own, so another attempt has a new one, once.
+  const refused = shards.some((shard) => shard.aborted);
+  const measured =
+    together && !(refused && order.attempt === 1) && shards.every((shard) => shard.status === 'measured');
+  const limited = shards.some((shard) => shard.clientValid === false) && mayHaveMoreShards(plan, order);
   return {
     workload: order.workload,
+    loop: order.loop,
     level: order.level,
     repeat: order.repeat,
+    ...(order.settings !== undefined && { settings: order.settings }),
     attempt: order.attempt,
-    status: measured ? 'measured' : 'again',
+    shards: order.shards,
+    status: !measured ? 'again' : limited ? 'client-limited' : 'measured',
     attempted: shards.reduce((sum, shard) => sum + shard.attempted, 0),
     failed: shards.reduce((sum, shard) => sum + shard.failed, 0),
     outputTokensPerSecond: addRates(shards.map((shard) => shard.outputTokensPerSecond)),
-    aborted: shards.some((shard) => shard.aborted),
+    aborted: refused && order.attempt > 1,
+    slo: addSlo(shards.map((shard) => shard.slo)),
+    leftBusy: shards.some((shard) => shard.leftBusy),
+  };
+}
+
+/** Counts of shards add up; null where one was held against nothing. */
+function addSlo(counts: readonly ShardOutcome['slo'][]): CellOutcome['slo'] {
+  const known = counts.filter((one) => one !== null);
+  if (known.length < counts.length) return null;
+  const sum = (count: (one: (typeof known)[number]) => number) =>
+    known.reduce((total, one) => total + count(one), 0);
+  return {
+    attempted: sum((one) => one.attempted),
+    met: sum((one) => one.met),
+    notEvaluable: sum((one) => one.notEvaluable),
   };
 }
 

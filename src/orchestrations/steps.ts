@@ -6,16 +6,41 @@
 import * as df from 'durable-functions';
 import type { CellOrder } from '../core/cell.ts';
 import type { RunFailure } from '../core/failure.ts';
+import type { SloCounts } from '../core/slo.ts';
 import type { CellOutcome, MeasurePlan } from '../core/wave.ts';
 
 export interface RunKey {
   readonly runId: string;
 }
 
+export interface ComparisonKey {
+  readonly comparisonId: string;
+}
+
+/** One of the lanes in which a comparison's targets go side by side. */
+export interface LaneKey extends ComparisonKey {
+  readonly lane: number;
+}
+
+/** Polls a race until it is over, and no longer than until then. */
+export interface RaceInput extends ComparisonKey {
+  readonly untilMs: number;
+}
+
+/** What the orchestration needs to know of its comparison to steer it. */
+export interface StartedComparison {
+  readonly lanes: number;
+  /** Epoch milliseconds by which the race among its targets is over; null where there is none. */
+  readonly raceUntilMs: number | null;
+}
+
 /** What the orchestration needs to know of its run to steer it. */
 export interface StartedRun {
-  readonly kind: 'managed' | 'existing';
+  readonly kind: 'managed' | 'endpoint' | 'existing';
   readonly pollSeconds: number;
+  /** How many places the endpoint may go to; 0 where nothing is deployed. */
+  readonly placements: number;
+  readonly waitForCapacityMinutes: number;
   /** Epoch milliseconds after which nothing is deployed or measured any more. */
   readonly measureDeadlineMs: number;
   /** Set where there is nothing to start: the run was canceled while it was queued. */
@@ -36,17 +61,55 @@ export type Progress =
   | { readonly state: 'ready' | 'waiting' }
   | { readonly state: 'ended'; readonly ending: Ending };
 
+/**
+ * One attempt to deploy, at one of the target's placements. Runs that were in flight before there were several send
+ * neither number: theirs is the first attempt at the first placement.
+ */
+export interface DeployInput extends RunKey {
+  /** From 1; part of the endpoint's name. */
+  readonly attempt?: number;
+  /** Index into the target's placements. */
+  readonly placement?: number;
+}
+
+/** Where an attempt to deploy stands. */
+export type DeployProgress =
+  | Progress
+  /** Azure would not begin now, because of what is still under way: the same step again in a while. */
+  | { readonly state: 'refused'; readonly message: string }
+  /** This attempt came to nothing; another may not. The failure is the run's own where none follows. */
+  | {
+      readonly state: 'unplaced';
+      readonly recourse: 'again' | 'elsewhere';
+      readonly failure: RunFailure;
+    };
+
+/** Whether a run may begin to rent: `queued` waits for quota, for GPUs or for the day's money. */
+export type Admission =
+  | { readonly state: 'admitted'; readonly placement: number }
+  | { readonly state: 'queued'; readonly pollSeconds: number }
+  | { readonly state: 'ended'; readonly ending: Ending };
+
 /** A shard's outcome, without its figures: those stand in its row. */
 export interface ShardOutcome {
-  /** `busy`: no room for its connections. `late`: its siblings had begun, or did not come. */
-  readonly status: 'measured' | 'busy' | 'late' | 'canceled' | 'failed';
+  /**
+   * `busy`: no room for its connections. `late`: its siblings had begun, or did not come. `stopped`: its run shall
+   * measure no further and keep what it has, as the message says.
+   */
+  readonly status: 'measured' | 'busy' | 'late' | 'canceled' | 'stopped' | 'failed';
   readonly startedAtMs: number | null;
   readonly attempted: number;
   readonly failed: number;
   /** Of this shard's connections; null where nothing succeeded. */
   readonly outputTokensPerSecond: number | null;
   readonly aborted: boolean;
-  /** For `failed`: what kept the shard from being measured. */
+  /** Whether it measured the server and not the client; null where that cannot be told. */
+  readonly clientValid: boolean | null;
+  /** Requests that kept the run's objectives; null where it has none. */
+  readonly slo: Pick<SloCounts, 'attempted' | 'met' | 'notEvaluable'> | null;
+  /** It abandoned requests that the endpoint had not done with when it ended. */
+  readonly leftBusy: boolean;
+  /** For `failed` and `stopped`: what kept the shard from being measured. */
   readonly message: string | null;
 }
 
@@ -64,6 +127,8 @@ export interface Measured {
 export interface MeasureInput extends RunKey {
   readonly outcomes: readonly CellOutcome[];
   readonly unsaved: readonly UnsavedCell[];
+  /** Index of the settings that the deployment has; absent for the first. */
+  readonly settings?: number;
 }
 
 export interface UnsavedCell extends CellOrder {
@@ -74,12 +139,18 @@ export interface UnsavedCell extends CellOrder {
 }
 
 export interface Steps {
-  /** The first step: moves the run out of `queued`. */
+  /** Asks for a place in the ledger, again and again while the run is queued. */
+  readonly admitRun: Step<RunKey, Admission>;
+  /** Moves the run out of `queued`. */
   readonly startRun: Step<RunKey, StartedRun>;
-  readonly deployEndpoint: Step<RunKey, Progress>;
-  readonly deployModel: Step<RunKey, Progress>;
-  readonly deployTraffic: Step<RunKey, Progress>;
-  readonly deployProgress: Step<RunKey & { readonly stage: DeployStage }, Progress>;
+  readonly deployEndpoint: Step<DeployInput, DeployProgress>;
+  readonly deployModel: Step<DeployInput, DeployProgress>;
+  readonly deployTraffic: Step<DeployInput, DeployProgress>;
+  readonly deployProgress: Step<DeployInput & { readonly stage: DeployStage }, DeployProgress>;
+  /** Changes the deployment to the settings of that index, again and again until they hold. */
+  readonly deploySettings: Step<RunKey & { readonly settings: number }, Progress>;
+  /** Deletes the endpoint of an attempt that came to nothing, while the run goes on. */
+  readonly abandonAttempt: Step<DeployInput, ReleaseProgress>;
   /** Finds the route and what prompts are worth, with a few requests that are not measured. */
   readonly warmUp: Step<RunKey & { readonly attempt: number }, Progress>;
   readonly planMeasuring: Step<RunKey & { readonly measureDeadlineMs: number }, MeasurePlan>;
@@ -89,10 +160,20 @@ export interface Steps {
     { readonly saved: boolean }
   >;
   readonly aggregate: Step<RunKey & { readonly stoppedBy: string | null }, Record<string, never>>;
+  /** Leaves the endpoint to its lease instead of deleting it, where the user wants it for further runs. */
+  readonly keepEndpoint: Step<RunKey, { readonly kept: boolean }>;
   readonly releaseEndpoint: Step<RunKey, ReleaseProgress>;
   readonly releaseProgress: Step<RunKey, ReleaseProgress>;
-  /** The last step: writes the final state, after GET has said 404. */
+  /** The last step: writes the final state, after GET has said 404 or the endpoint was left to its lease. */
   readonly finishRun: Step<RunKey & { readonly ending: Ending }, Record<string, never>>;
+  /** Moves the comparison out of `queued`. */
+  readonly startComparison: Step<ComparisonKey, StartedComparison>;
+  /** Takes the next target for a lane and writes its run's row; null where none is left. */
+  readonly nextTarget: Step<LaneKey & { readonly turn: number }, { readonly runId: string | null }>;
+  /** Looks at the rows and tells candidates that are out to measure no further. */
+  readonly judgeRace: Step<ComparisonKey, { readonly over: boolean; readonly pollSeconds: number }>;
+  /** The last step of a comparison: its report and its final state. */
+  readonly finishComparison: Step<ComparisonKey & { readonly failure: string | null }, Record<string, never>>;
 }
 
 export interface ReleaseProgress {

@@ -1,11 +1,9 @@
-/** An endpoint from its lease to its end, by the steps themselves: what may run twice, what is undone, what is reaped. */
+/** An endpoint from its lease to its end, by the steps themselves: what may run twice, what is undone. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { reap } from '../../src/activities/reap.ts';
 import { createSteps } from '../../src/activities/steps.ts';
 import { endpointName, LEASE_TAGS } from '../../src/core/lease.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import type { Progress } from '../../src/orchestrations/steps.ts';
-import type { Orchestrations } from '../../src/services.ts';
+import type { DeployProgress } from '../../src/orchestrations/steps.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
 
 let real: RealServices;
@@ -17,13 +15,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await real.close();
 });
-
-const running: Orchestrations = {
-  start: async () => {},
-  isRunning: async () => true,
-  isKnown: async () => true,
-};
-const lost: Orchestrations = { ...running, isRunning: async () => false };
 
 const stepsOf = () => createSteps(real.services);
 const nameOf = (run: RunRecord) => endpointName('test', run.id, 1);
@@ -95,7 +86,7 @@ describe('deploying', () => {
     await untilGone(run);
     // The run's row as it was before the release: all that the late duplicate would see of it.
     await real.services.stores.runs.change(run.id, () => ({ state: 'provisioning' }));
-    const late: Progress = await stepsOf().deployEndpoint({ runId: run.id });
+    const late: DeployProgress = await stepsOf().deployEndpoint({ runId: run.id });
     expect(late).toMatchObject({ state: 'ended', ending: { failure: { code: 'lost-orchestration' } } });
     expect(await stepsOf().deployModel({ runId: run.id })).toMatchObject({ state: 'ended' });
     expect(await real.alive()).toEqual([]);
@@ -135,62 +126,5 @@ describe('deploying', () => {
     expect((await readRun(run)).billing.fromMs).toBeNull();
     await stepsOf().releaseEndpoint({ runId: run.id });
     await untilGone(run);
-  });
-});
-
-describe('the reaper', () => {
-  it('leaves a run alone whose orchestration runs, and one that was heard of within 15 minutes', async () => {
-    const run = await withEndpoint();
-    await untilReady(run, 'endpoint');
-    real.advance(14 * 60_000);
-    expect(await reap(real.services, lost)).toEqual([]);
-    real.advance(2 * 60_000);
-    expect(await reap(real.services, running)).toEqual([]);
-    expect(await real.alive()).toEqual([nameOf(run)]);
-    await stepsOf().releaseEndpoint({ runId: run.id });
-    await untilGone(run);
-  });
-
-  it('deletes the endpoint of a run that is lost, and its row says so once the endpoint is gone', async () => {
-    const run = await withEndpoint();
-    await untilReady(run, 'endpoint');
-    real.advance(16 * 60_000);
-    const first = await reap(real.services, lost);
-    expect(first).toMatchObject([
-      { endpoint: nameOf(run), gone: false, reason: expect.stringContaining('silent') },
-    ]);
-    expect((await readRun(run)).state).toBe('releasing');
-    await eventually(async () => (await reap(real.services, lost)).every((one) => one.gone));
-    expect(await real.alive()).toEqual([]);
-    expect(await readRun(run)).toMatchObject({ state: 'failed', failure: { code: 'lost-orchestration' } });
-    expect(await real.services.stores.leases.listOpen()).toEqual([]);
-  });
-
-  it('deletes what is past its expiry even while its orchestration runs', async () => {
-    const run = await withEndpoint();
-    await untilReady(run, 'endpoint');
-    real.advance((run.plan.boundMinutes + 1) * 60_000);
-    await eventually(async () => {
-      await reap(real.services, running);
-      return (await real.alive()).length === 0;
-    });
-  });
-
-  it('starts a run whose start was cut off between its row and its orchestration, and no other', async () => {
-    const run = await real.aStoredRun();
-    const started: string[] = [];
-    const orchestrations = {
-      ...lost,
-      start: async (id: string) => void started.push(id),
-      isKnown: async () => false,
-    };
-    await reap(real.services, orchestrations);
-    expect(started).not.toContain(run.id);
-    real.advance(61_000);
-    await reap(real.services, orchestrations);
-    expect(started).toContain(run.id);
-    started.length = 0;
-    await reap(real.services, { ...orchestrations, isKnown: async () => true });
-    expect(started).toEqual([]);
   });
 });

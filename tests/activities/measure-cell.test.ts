@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
+import { type CellOrder, shardCount } from '../../src/core/cell.ts';
 import { buildReport } from '../../src/core/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';
@@ -13,12 +14,16 @@ let real: RealServices;
 let run: RunRecord;
 let steps: StepHandlers;
 
-const orderOf = (level: number, repeat = 1, attempt = 1) => ({
+const orderOf = (level: number, repeat = 1, attempt = 1): CellOrder => ({
   workload: 0,
+  loop: 'closed',
   level,
   repeat,
   attempt,
+  shards: shardCount(level),
+  minRequests: null,
   maxSeconds: 20,
+  contaminated: false,
 });
 
 /** One run with a deployment that answers, for all tests here. */

@@ -15,12 +15,16 @@ describe('readConfig', () => {
       tables: { endpoint: 'https://acc.table.core.windows.net', account: null },
       armEndpoint: 'https://management.azure.com',
       pricesEndpoint: 'https://prices.azure.com',
+      registryEndpoint: 'https://eastus.api.azureml.ms',
       maxConnectionsPerInstance: 512,
       pollSeconds: 10,
       reapSchedule: '0 */5 * * * *',
       scoringHosts: AZURE_SCORING_HOSTS,
       allowLoopbackScoring: false,
+      allowedPrivateRanges: [],
+      ceilings: { maxUsdPerRun: 500, maxUsdPerDay: 1_000, maxGpusAlive: 32 },
       region: null,
+      scalesOut: false,
       simulatorGpuSpeed: null,
       identityClientId: null,
     });
@@ -40,6 +44,20 @@ describe('readConfig', () => {
     expect(read.length).toBeGreaterThan(15);
     expect(Object.keys(example.Values)).toEqual(expect.arrayContaining(read));
     expect(readConfig(example.Values).workspaces.default?.workspace).toBe('local');
+  });
+
+  it('looks registries up where ARM is, if that is the simulator and nothing else is set', () => {
+    const local = { ...azure, ARM_ENDPOINT: 'http://127.0.0.1:7072' };
+    expect(readConfig(local).registryEndpoint).toBe('http://127.0.0.1:7072');
+    expect(readConfig({ ...local, REGISTRY_ENDPOINT: 'http://127.0.0.1:9/' }).registryEndpoint).toBe(
+      'http://127.0.0.1:9',
+    );
+    expect(readConfig({ ...azure, ARM_ENDPOINT: 'https://management.azure.com' }).registryEndpoint).toBe(
+      'https://eastus.api.azureml.ms',
+    );
+    expect(() => readConfig({ ...azure, REGISTRY_ENDPOINT: 'http://example.com' })).toThrow(
+      /REGISTRY_ENDPOINT must be/,
+    );
   });
 
   it('takes the short form of the default workspace beside the others', () => {
@@ -102,6 +120,31 @@ describe('readConfig', () => {
     const { message } = catchError(() => readConfig(env));
     expect(message).toContain('TABLES_ACCOUNT_KEY');
     expect(message).not.toContain('c2VjcmV0');
+  });
+});
+
+describe('the ceilings and the private ranges', () => {
+  it('have defaults, and are read', () => {
+    expect(readConfig(azure)).toMatchObject({
+      ceilings: { maxUsdPerRun: 500, maxUsdPerDay: 1_000, maxGpusAlive: 32 },
+      allowedPrivateRanges: [],
+    });
+    const env = {
+      ...azure,
+      MAX_USD_PER_RUN: '5',
+      MAX_USD_PER_DAY: '50',
+      MAX_GPUS_ALIVE: '8',
+      ALLOWED_PRIVATE_RANGES: '10.0.0.0/8, fc00::/7,',
+    };
+    expect(readConfig(env)).toMatchObject({
+      ceilings: { maxUsdPerRun: 5, maxUsdPerDay: 50, maxGpusAlive: 8 },
+      allowedPrivateRanges: ['10.0.0.0/8', 'fc00::/7'],
+    });
+  });
+
+  it.each(['MAX_USD_PER_RUN', 'MAX_USD_PER_DAY', 'MAX_GPUS_ALIVE'])('%s is a whole number', (name) => {
+    for (const value of ['0', '-1', '1.5', 'many'])
+      expect(() => readConfig({ ...azure, [name]: value })).toThrow(name);
   });
 });
 

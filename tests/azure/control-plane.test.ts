@@ -69,6 +69,7 @@ const endpointOrder: EndpointOrder = {
   workspace: 'default',
   name: 'ep-a1',
   auth: 'key',
+  publicNetworkAccess: 'enabled',
   tags: leaseTags({ owner: 'me', runId: 'r1', expiresAtMs: 0 }),
 };
 
@@ -119,10 +120,10 @@ describe('starting an endpoint', () => {
       kind: 'Managed',
       identity: { type: 'SystemAssigned' },
       tags: endpointOrder.tags,
-      properties: { authMode: 'Key', traffic: {} },
+      properties: { authMode: 'Key', publicNetworkAccess: 'Enabled', traffic: {} },
     });
     for (const call of calls) {
-      expect(call.apiVersion).toBe('2024-04-01');
+      expect(call.apiVersion).toBe('2024-10-01');
       expect(call.authorization).toBe('Bearer local-simulator-token');
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -160,6 +161,47 @@ describe('starting an endpoint', () => {
     });
   });
 
+  it('may be closed to public networks, and asks for Entra', async () => {
+    acceptPut(ENDPOINT, 'InProgress');
+    await controlPlane.startEndpoint({ ...endpointOrder, auth: 'entra', publicNetworkAccess: 'disabled' });
+    expect(calls.find((call) => call.method === 'PUT')?.body).toMatchObject({
+      properties: { authMode: 'AADToken', publicNetworkAccess: 'Disabled' },
+    });
+  });
+
+  it('gives the id of its operation, from the answer or from the endpoint that is there', async () => {
+    const operation = `${origin}/subscriptions/s1/mfeOperationsStatus/oe:0a1b?api-version=1&t=secret`;
+    responses.set(
+      `PUT ${ENDPOINT}`,
+      json(201, endpointBody('Creating'), { 'azure-asyncoperation': operation }),
+    );
+    responses.set('GET /subscriptions/s1/mfeOperationsStatus/oe:0a1b', json(200, { status: 'InProgress' }));
+    expect(await controlPlane.startEndpoint(endpointOrder)).toBe('oe:0a1b');
+    const there = endpointBody('Creating', { properties: { AzureAsyncOperationUri: operation } });
+    responses.set(`GET ${ENDPOINT}`, json(200, there));
+    expect(await controlPlane.startEndpoint(endpointOrder)).toBe('oe:0a1b');
+  });
+
+  it('asks for a token anew where one is refused, once', async () => {
+    responses.set(`GET ${ENDPOINT}`, (answer, call) => {
+      responses.set(`GET ${ENDPOINT}`, json(200, endpointBody('Succeeded')));
+      armError(401, 'ExpiredAuthenticationToken', 'expired')(answer, call);
+    });
+    expect((await controlPlane.readEndpoint('default', 'ep-a1'))?.provisioningState).toBe('Succeeded');
+    calls.length = 0;
+    responses.set(`GET ${ENDPOINT}`, armError(401, 'ExpiredAuthenticationToken', 'expired'));
+    await expect(controlPlane.readEndpoint('default', 'ep-a1')).rejects.toMatchObject({ retryable: true });
+    expect(sent()).toEqual([`GET ${ENDPOINT}`, `GET ${ENDPOINT}`]);
+  });
+
+  it.each([
+    [409, 'Conflict', 'Endpoint is updating'],
+    [400, 'BadRequest', 'The endpoint is currently updating; try again later'],
+  ])('may be tried again where something is still under way (%s)', async (status, code, message) => {
+    responses.set(`PUT ${ENDPOINT}`, armError(status, code, message));
+    await expect(controlPlane.startEndpoint(endpointOrder)).rejects.toMatchObject({ code, retryable: true });
+  });
+
   it('takes a conflict for started where its own endpoint is there afterwards, and tells it otherwise', async () => {
     responses.set(`PUT ${ENDPOINT}`, (answer) => {
       responses.set(`GET ${ENDPOINT}`, json(200, endpointBody('Creating')));
@@ -168,10 +210,11 @@ describe('starting an endpoint', () => {
     await controlPlane.startEndpoint(endpointOrder);
     responses.delete(`GET ${ENDPOINT}`);
     responses.set(`PUT ${ENDPOINT}`, armError(409, 'Conflict', 'name in use'));
+    // The name is another workspace's, since this one does not have it.
     await expect(controlPlane.startEndpoint(endpointOrder)).rejects.toMatchObject({
-      code: 'Conflict',
+      code: 'NameTaken',
       status: 409,
-      retryable: true,
+      retryable: false,
     });
   });
 
@@ -286,13 +329,57 @@ describe('starting a deployment', () => {
     expect(await controlPlane.readDeployment('default', 'ep-a1', 'blue')).toBeNull();
     responses.set(`GET ${DEPLOYMENT}`, armError(404, 'ParentResourceNotFound', 'no endpoint'));
     expect(await controlPlane.readDeployment('default', 'ep-a1', 'blue')).toBeNull();
-    responses.set(`GET ${DEPLOYMENT}`, json(200, deploymentBody({ provisioningState: 'Failed' })));
+    const details = {
+      provisioningState: 'Failed',
+      environmentId: '/environments/vllm/versions/3',
+      requestSettings: { requestTimeout: 'PT1M30S', maxConcurrentRequestsPerInstance: 7 },
+      properties: { AzureAsyncOperationUri: `${origin}/mfeOperationsStatus/od:1?api-version=1` },
+    };
+    responses.set(`GET ${DEPLOYMENT}`, json(200, deploymentBody(details)));
     expect(await controlPlane.readDeployment('default', 'ep-a1', 'blue')).toEqual({
       name: 'blue',
       provisioningState: 'Failed',
       sku: 'standard_nc24ads_a100_v4',
       instances: 2,
+      model: 'azureml://registries/azureml/models/Phi-4/versions/7',
+      image: '/environments/vllm/versions/3',
+      maxConcurrentRequestsPerInstance: 7,
+      requestTimeoutSeconds: 90,
+      operation: 'od:1',
     });
+  });
+
+  it('lists the deployments of an endpoint, none of a missing one', async () => {
+    expect(await controlPlane.listDeployments('default', 'ep-a1')).toEqual([]);
+    responses.set(
+      `GET ${ENDPOINT}/deployments`,
+      json(200, { value: [deploymentBody(), { ...deploymentBody(), name: 'green' }] }),
+    );
+    expect(await controlPlane.listDeployments('default', 'ep-a1')).toEqual(['blue', 'green']);
+  });
+
+  it.each([
+    [
+      'its own words',
+      { code: 'OutOfQuota', message: 'no cores' },
+      { code: 'OutOfQuota', message: 'no cores' },
+    ],
+    [
+      'words within a general code',
+      { code: 'UserError', message: 'x', details: [{ code: 'ResourceNotReady', message: 'crashed' }] },
+      { code: 'ResourceNotReady', message: 'crashed' },
+    ],
+    ['no words', undefined, { code: 'Failed', message: '' }],
+  ])('reads why an operation failed: %s', async (_, error, told) => {
+    const path =
+      '/subscriptions/s1/providers/Microsoft.MachineLearningServices/locations/eastus2/mfeOperationsStatus/od:1';
+    // The colon stands escaped in the path, as in any segment.
+    responses.set(
+      `GET ${path.replace(':', '%3A')}`,
+      json(200, { status: 'Failed', ...(error && { error }) }),
+    );
+    expect(await controlPlane.readOperationFailure('default', 'od:1')).toEqual(told);
+    expect(await controlPlane.readOperationFailure('default', 'od:2')).toBeNull();
   });
 
   it('reads the last characters of its log', async () => {
@@ -305,6 +392,13 @@ describe('starting a deployment', () => {
     expect(log).toHaveLength(4_000);
     expect(log).toMatch(/CUDA out of memory$/);
     expect(calls.at(-1)?.body).toEqual({ containerType: 'InferenceServer', tail: 50 });
+    responses.set(`POST ${DEPLOYMENT}/getLogs`, (answer, call) =>
+      json(200, { content: call.body?.containerType === 'StorageInitializer' ? 'no access' : '' })(
+        answer,
+        call,
+      ),
+    );
+    expect(await controlPlane.readDeploymentLog('default', 'ep-a1', 'blue')).toBe('no access');
     responses.set(`POST ${DEPLOYMENT}/getLogs`, json(200, { content: '' }));
     expect(await controlPlane.readDeploymentLog('default', 'ep-a1', 'blue')).toBeNull();
   });
@@ -347,8 +441,23 @@ describe('reading endpoints', () => {
       tags: endpointOrder.tags,
       traffic: { blue: 100 },
       createdAtMs: Date.parse('2026-11-01T00:00:00Z'),
+      auth: 'key',
+      publicNetworkAccess: 'enabled',
+      operation: null,
       simulated: false,
     });
+    for (const [authMode, auth] of [
+      ['AADToken', 'entra'],
+      ['AMLToken', 'aml-token'],
+      ['New', null],
+    ]) {
+      responses.set(
+        `GET ${ENDPOINT}`,
+        json(200, endpointBody('Succeeded', { authMode, publicNetworkAccess: 'Disabled' })),
+      );
+      const state = await controlPlane.readEndpoint('default', 'ep-a1');
+      expect(state).toMatchObject({ auth, publicNetworkAccess: 'disabled' });
+    }
     responses.set(`GET ${ENDPOINT}`, json(200, endpointBody('Succeeded'), { 'x-simulated': 'true' }));
     expect((await controlPlane.readEndpoint('default', 'ep-a1'))?.simulated).toBe(true);
   });
@@ -471,6 +580,8 @@ describe('the credential of an endpoint', () => {
     expect(await controlPlane.readAuthorization('default', 'ep-a1', 'entra')).toBe(
       'Bearer local-simulator-token',
     );
+    responses.set(`POST ${ENDPOINT}/token`, json(200, { accessToken: 'aml', expiryTimeUtc: 1 }));
+    expect(await controlPlane.readAuthorization('default', 'ep-a1', 'aml-token')).toBe('Bearer aml');
   });
 
   it('is in no error', async () => {

@@ -30,6 +30,8 @@ const others = [
   { ...normal, type: 'DevTestConsumption', retailPrice: 0.5 },
   { ...normal, type: 'Reservation', reservationTerm: '1 Year', retailPrice: 20_000 },
   { ...normal, reservationTerm: '1 Year', retailPrice: 0.6 },
+  { ...normal, type: 'Reservation', reservationTerm: '3 Years', retailPrice: 43_800 },
+  { ...normal, skuName: 'NC24ads A100 v4 LowPriority', retailPrice: 0.65 },
   { ...normal, tierMinimumUnits: 100, retailPrice: 0.7 },
   { ...normal, armRegionName: 'westeurope', retailPrice: 0.8 },
   { ...normal, unitOfMeasure: '1 Day', retailPrice: 0.9 },
@@ -63,7 +65,7 @@ beforeEach(async () => {
 });
 afterEach(() => closeServer());
 
-const quote = () => createPriceBook({ pricesEndpoint: origin }, () => NOW).quote(SKU, REGION);
+const quote = () => createPriceBook({ pricesEndpoint: origin }, null, () => NOW).quote(SKU, REGION);
 
 describe('the price of a SKU', () => {
   it('is the normal row in every order and over every split into pages', async () => {
@@ -76,7 +78,14 @@ describe('the price of a SKU', () => {
         answer.end(JSON.stringify({ Items: pages[page], NextPageLink: link }));
       };
       expect(await quote()).toEqual({
-        price: { perHourUsd: 3.67, region: REGION, since: '2026-03-01T00:00:00Z', source: 'retail' },
+        price: {
+          perHourUsd: 3.67,
+          region: REGION,
+          since: '2026-03-01T00:00:00Z',
+          source: 'retail',
+          askedAt: '2026-11-15T12:00:00.000Z',
+          reserved: { oneYearPerHourUsd: 20_000 / 8_760, threeYearsPerHourUsd: 43_800 / 26_280 },
+        },
         reason: null,
       });
     }
@@ -91,13 +100,13 @@ describe('the price of a SKU', () => {
     expect(requests[0]?.pathname).toBe('/api/retail/prices');
     expect(query?.get('currencyCode')).toBe("'USD'");
     expect(query?.get('$filter')).toBe(
-      "serviceName eq 'Virtual Machines' and armRegionName eq 'eastus2' and armSkuName eq 'x'' or 1 eq 1' and priceType eq 'Consumption'",
+      "serviceName eq 'Virtual Machines' and armRegionName eq 'eastus2' and armSkuName eq 'x'' or 1 eq 1'",
     );
   });
 
   it('is kept for twelve hours and asked again after that; a failure is asked again at once', async () => {
     let now = NOW;
-    const book = createPriceBook({ pricesEndpoint: origin }, () => now);
+    const book = createPriceBook({ pricesEndpoint: origin }, null, () => now);
     respond = (_incoming, answer) => answer.writeHead(500).end();
     expect((await book.quote(SKU, REGION)).reason).toContain('answered 500');
     respond = (_incoming, answer) => answer.end(JSON.stringify({ Items: [normal] }));
@@ -128,10 +137,34 @@ describe('a price list that cannot be believed gives no price, and says why', ()
   });
 
   it('a list that never ends, after twenty pages', async () => {
-    respond = (_incoming, answer, url) =>
-      answer.end(JSON.stringify({ Items: [normal], NextPageLink: url.href }));
+    respond = (_incoming, answer, url) => {
+      const skip = Number(url.searchParams.get('$skip') ?? 0) + 1;
+      answer.end(
+        JSON.stringify({ Items: [normal], NextPageLink: `${origin}/api/retail/prices?$skip=${skip}` }),
+      );
+    };
     expect(await quote()).toEqual({ price: null, reason: expect.stringContaining('goes on after 20 pages') });
     expect(requests).toHaveLength(20);
+  });
+
+  it('a list that goes in a circle, at its second turn', async () => {
+    respond = (_incoming, answer, url) => {
+      const skip = Number(url.searchParams.get('$skip') ?? 0) === 1 ? 2 : 1;
+      answer.end(
+        JSON.stringify({ Items: [normal], NextPageLink: `${origin}/api/retail/prices?$skip=${skip}` }),
+      );
+    };
+    expect(await quote()).toEqual({ price: null, reason: expect.stringContaining('goes in a circle') });
+    expect(requests).toHaveLength(3);
+  });
+
+  it('a list that breaks off in its second page', async () => {
+    respond = (_incoming, answer, url) => {
+      if (url.searchParams.has('$skip')) answer.writeHead(500).end();
+      else
+        answer.end(JSON.stringify({ Items: [normal], NextPageLink: `${origin}/api/retail/prices?$skip=1` }));
+    };
+    expect(await quote()).toEqual({ price: null, reason: expect.stringContaining('answered 500') });
   });
 
   it.each<[string, (answer: ServerResponse) => void, string]>([
@@ -141,7 +174,7 @@ describe('a price list that cannot be believed gives no price, and says why', ()
       (answer) => answer.writeHead(302, { location: 'http://example.com/' }).end(),
       'answered 302',
     ],
-    ['no JSON', (answer) => answer.end('<html>'), 'not a page of the price list'],
+    ['no JSON', (answer) => answer.end('<html>'), 'is not JSON'],
     ['other JSON', (answer) => answer.end('{"value":[]}'), 'not a page of the price list'],
     [
       'a cut answer',
@@ -163,5 +196,49 @@ describe('a price list that cannot be believed gives no price, and says why', ()
     await closeServer();
     expect(await quote()).toEqual({ price: null, reason: expect.stringContaining('ECONNREFUSED') });
     closeServer = async () => {};
+  });
+});
+
+describe('where the price list cannot be had, Azure ML’s own estimate stands in', () => {
+  const sizes = [
+    {
+      name: SKU,
+      currency: 'USD',
+      unit: 'OneHour',
+      prices: [{ perUnit: 3.9, os: 'Linux', tier: 'Standard' }],
+    },
+  ];
+  const book = (listSizePrices = async () => sizes) =>
+    createPriceBook({ pricesEndpoint: origin }, { listSizePrices }, () => NOW);
+
+  it('for a list that is down or has no such row, and the list is asked again at the next question', async () => {
+    const prices = book();
+    respond = (_incoming, answer) => answer.writeHead(503).end();
+    expect((await prices.quote(SKU, REGION)).price).toMatchObject({ perHourUsd: 3.9, source: 'arm' });
+    respond = (_incoming, answer) => answer.end(JSON.stringify({ Items: others }));
+    expect((await prices.quote(SKU, REGION)).price?.perHourUsd).toBe(4.2);
+    respond = (_incoming, answer) => answer.end(JSON.stringify({ Items: [] }));
+    expect((await book().quote(SKU, REGION)).price?.source).toBe('arm');
+  });
+
+  it('not for a list that leads elsewhere or has no end: the setting is wrong, and that must be seen', async () => {
+    respond = (_incoming, answer) =>
+      answer.end(JSON.stringify({ Items: [normal], NextPageLink: 'https://prices.example.com/x' }));
+    expect(await book().quote(SKU, REGION)).toEqual({
+      price: null,
+      reason: expect.stringContaining('goes on at another address'),
+    });
+  });
+
+  it('and where ARM knows none either, both reasons are told', async () => {
+    respond = (_incoming, answer) => answer.writeHead(503).end();
+    const nothing = await book(async () => []).quote(SKU, REGION);
+    expect(nothing.reason).toMatch(/answered 503\. Azure ML estimates no Linux price/);
+    const failing = await book(async () => {
+      throw new Error('x');
+    }).quote(SKU, REGION);
+    expect(failing.reason).toContain(
+      "Azure ML's own estimate could not be had either: ARM could not be read.",
+    );
   });
 });

@@ -143,41 +143,141 @@ describe('an address that is refused, whatever the settings allow', () => {
   });
 });
 
-describe('the authorization of a target of the user’s own', () => {
-  const config = readConfig({
+const config = (settings: Record<string, string> = {}) =>
+  readConfig({
     INSTALLATION_ID: 'a',
     TABLES_ENDPOINT: 'https://a.table.core.windows.net',
     SCORING_KEY_A: 'k1',
+    ...settings,
   });
 
-  it('comes from a setting, from Entra or from nowhere', async () => {
-    const scopes: unknown[] = [];
-    const addresses = createScoringAddresses(config, {
-      getToken: async (scope) => {
-        scopes.push(scope);
-        return { token: 't1', expiresOnTimestamp: 0 };
-      },
+const noCredential = {
+  getToken: async () => {
+    throw new Error('secret-in-an-error');
+  },
+};
+
+describe('what a host resolves to', () => {
+  const check = (addresses: readonly string[] | Error, settings: Record<string, string> = {}) =>
+    createScoringAddresses(config(settings), noCredential, async () => {
+      if (addresses instanceof Error) throw addresses;
+      return addresses;
+    }).resolve(`https://${HOST}/score`);
+
+  it('is given back as what to connect to', async () => {
+    expect(await check(['20.42.0.1', '20.42.0.2'])).toEqual({ kind: 'resolved', address: '20.42.0.1' });
+  });
+
+  it.each([
+    [['20.42.0.1', '10.0.0.1'], '10.0.0.1, which is a private address'],
+    [['169.254.1.1'], 'link-local'],
+    [['20.42.0.1', '::ffff:10.0.0.1'], 'carries an IPv4 address inside'],
+    [['127.0.0.1'], 'this machine itself'],
+    [['168.63.129.16'], 'tells its secrets'],
+  ])('refuses the host where %j is among it', async (addresses, reason) => {
+    expect(await check(addresses)).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining(reason),
     });
+  });
+
+  it('may be private where the setting names it', async () => {
+    const settings = { ALLOWED_PRIVATE_RANGES: '10.0.0.0/24, 192.168.1.0/24' };
+    expect(await check(['10.0.0.7'], settings)).toEqual({ kind: 'resolved', address: '10.0.0.7' });
+    expect(await check(['10.0.1.7'], settings)).toMatchObject({ kind: 'refused' });
+  });
+
+  it('may be nothing, which is told and no refusal', async () => {
+    const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+    expect(await check(error)).toMatchObject({
+      kind: 'unresolved',
+      reason: expect.stringContaining('ENOTFOUND'),
+    });
+    expect(await check([])).toMatchObject({ kind: 'unresolved' });
+  });
+
+  it('is not asked of an address that is refused as it is spelled', async () => {
+    let asked = 0;
+    const addresses = createScoringAddresses(config(), noCredential, async () => {
+      asked += 1;
+      return ['20.42.0.1'];
+    });
+    expect(await addresses.resolve('https://evil.net/')).toMatchObject({ kind: 'refused' });
+    expect(asked).toBe(0);
+  });
+
+  it('of loopback is loopback, by this machine’s own resolver', async () => {
+    const addresses = createScoringAddresses(config({ ALLOW_LOOPBACK_SCORING: 'true' }), noCredential);
+    expect(await addresses.resolve('http://[::1]:9/x')).toEqual({ kind: 'resolved', address: '::1' });
+    const named = await addresses.resolve('http://localhost:9/x');
+    expect(named).toMatchObject({ kind: 'resolved', address: expect.stringMatching(/^(127\.0\.0\.1|::1)$/) });
+  });
+
+  it('can be no range that is not private', () => {
+    expect(() =>
+      createScoringAddresses(config({ ALLOWED_PRIVATE_RANGES: '169.254.0.0/16' }), noCredential),
+    ).toThrow('ALLOWED_PRIVATE_RANGES');
+  });
+});
+
+describe('the authorization of a target of the user’s own', () => {
+  it('comes from a setting, from Entra or from nowhere', async () => {
+    const addresses = createScoringAddresses(config(), noCredential);
     expect(await addresses.authorization({ kind: 'setting', name: 'SCORING_KEY_A' })).toBe('Bearer k1');
-    expect(await addresses.authorization({ kind: 'entra' })).toBe('Bearer t1');
-    expect(scopes).toEqual(['https://ml.azure.com/.default']);
     expect(await addresses.authorization({ kind: 'none' })).toBeNull();
     expect(addresses.refuse(`https://${HOST}/score`)).toBeNull();
   });
 
-  it('says what is missing', async () => {
-    const failing = createScoringAddresses(config, {
-      getToken: async () => {
-        throw new Error('secret-in-an-error');
+  it.each([
+    [`https://${HOST}/score`, 'https://ml.azure.com/.default'],
+    ['https://a.models.ai.azure.com/chat/completions', 'https://ml.azure.com/.default'],
+    ['https://a.services.ai.azure.com/models', 'https://cognitiveservices.azure.com/.default'],
+    ['https://a.openai.azure.com/openai', 'https://cognitiveservices.azure.com/.default'],
+  ])('for %s is a token with the audience %s', async (address, scope) => {
+    const scopes: unknown[] = [];
+    const addresses = createScoringAddresses(config(), {
+      getToken: async (asked) => {
+        scopes.push(asked);
+        return { token: 't1', expiresOnTimestamp: 0 };
       },
     });
+    expect(addresses.refuseAuth({ kind: 'entra' }, address)).toBeNull();
+    expect(await addresses.authorization({ kind: 'entra' }, address)).toBe('Bearer t1');
+    expect(scopes).toEqual([scope]);
+  });
+
+  it.each([
+    'https://llm.example.com/',
+    'https://inference.ml.azure.com.evil.net/',
+    'http://127.0.0.1:9/',
+    `http://${HOST}/`,
+    '',
+  ])('for %s is no token, whatever the settings allow', async (address) => {
+    const settings = { SCORING_HOSTS: '.example.com,.evil.net', ALLOW_LOOPBACK_SCORING: 'true' };
+    let asked = 0;
+    const addresses = createScoringAddresses(config(settings), {
+      getToken: async () => {
+        asked += 1;
+        return { token: 't1', expiresOnTimestamp: 0 };
+      },
+    });
+    expect(addresses.refuseAuth({ kind: 'entra' }, address)).toContain('only sent to Azure');
+    await expect(addresses.authorization({ kind: 'entra' }, address)).rejects.toThrow('only sent to Azure');
+    expect(asked).toBe(0);
+    expect(addresses.refuseAuth({ kind: 'none' }, address)).toBeNull();
+  });
+
+  it('says what is missing', async () => {
+    const failing = createScoringAddresses(config(), noCredential);
     await expect(failing.authorization({ kind: 'setting', name: 'SCORING_KEY_B' })).rejects.toThrow(
       'SCORING_KEY_B is missing',
     );
     await expect(failing.authorization({ kind: 'setting', name: 'PATH' })).rejects.toThrow(
       'begin with SCORING_KEY_',
     );
-    const error = await failing.authorization({ kind: 'entra' }).catch((caught: unknown) => caught);
+    const error = await failing
+      .authorization({ kind: 'entra' }, `https://${HOST}/score`)
+      .catch((caught: unknown) => caught);
     expect(String(error)).toContain('No Entra token');
     expect(String(error)).not.toContain('secret-in-an-error');
   });

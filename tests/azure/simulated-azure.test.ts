@@ -37,6 +37,7 @@ const order = (name: string): EndpointOrder => ({
   workspace: 'default',
   name,
   auth: 'key',
+  publicNetworkAccess: 'enabled',
   tags: leaseTags({ owner: 'test', runId: 'r1', expiresAtMs: 1_000 }),
 });
 
@@ -66,8 +67,11 @@ describe('an endpoint’s life against the simulator, through the real SDK', () 
       async () =>
         (await controlPlane.readDeployment('default', name, 'blue'))?.provisioningState === 'Succeeded',
     );
-    expect(await controlPlane.readDeployment('default', name, 'blue')).toEqual({
+    expect(await controlPlane.readDeployment('default', name, 'blue')).toMatchObject({
       name: 'blue',
+      maxConcurrentRequestsPerInstance: 8,
+      requestTimeoutSeconds: 180,
+      operation: expect.stringMatching(/^od:/),
       provisioningState: 'Succeeded',
       sku: 'Standard_NC24ads_A100_v4',
       instances: 1,

@@ -8,6 +8,8 @@ const HOUR = 3_600_000;
 const started = {
   kind: 'managed',
   pollSeconds: 10,
+  placements: 1,
+  waitForCapacityMinutes: 0,
   measureDeadlineMs: Date.UTC(2026, 0, 1) + 4 * HOUR,
   ending: null,
 };
@@ -18,7 +20,10 @@ function check(changes: Record<string, (call: number, input: never) => unknown> 
   const script: Script = (name, input, call) => {
     const change = changes[name];
     if (change !== undefined) return change(call, input);
+    if (name === 'admitRun') return { state: 'admitted', placement: 0 };
     if (name === 'startRun') return started;
+    if (name === 'keepEndpoint') return { kept: false };
+    if (name === 'abandonAttempt') return { gone: true, error: null };
     if (name === 'measure') return measured;
     if (name.startsWith('release')) return { gone: call > 0 && name === 'releaseProgress', error: null };
     return { state: 'ready' };
@@ -27,7 +32,7 @@ function check(changes: Record<string, (call: number, input: never) => unknown> 
   const names = run.calls.map((call) => call.name);
   const last = run.calls.at(-1) ?? { name: 'none', input: {} };
   expect(last.name).toBe('finishRun');
-  expect(names).toContain('releaseEndpoint');
+  expect(names.some((name) => name === 'releaseEndpoint' || name === 'keepEndpoint')).toBe(true);
   return { ...run, names, ending: (last.input as { ending: Ending }).ending };
 }
 
@@ -44,6 +49,7 @@ describe('benchmark', () => {
   it('deploys, warms up, measures, aggregates, releases and finishes, in this order', () => {
     const { names, ending } = check();
     const order = [
+      'admitRun',
       'startRun',
       'deployEndpoint',
       'deployModel',
@@ -51,6 +57,7 @@ describe('benchmark', () => {
       'warmUp',
       'measure',
       'aggregate',
+      'keepEndpoint',
       'releaseEndpoint',
       'releaseProgress',
       'finishRun',
@@ -68,20 +75,27 @@ describe('benchmark', () => {
     },
   );
 
-  it.each(['startRun', 'deployEndpoint', 'deployModel', 'deployProgress', 'warmUp', 'measure', 'aggregate'])(
-    'releases when %s throws for good',
-    (step) => {
-      const { ending } = check({
-        [step]: () => {
-          throw new Error('Storage is down.\n   at stack');
-        },
-      });
-      expect(ending).toMatchObject({
-        state: 'failed',
-        failure: { code: 'internal', message: 'Storage is down.' },
-      });
-    },
-  );
+  it.each([
+    'admitRun',
+    'startRun',
+    'deployEndpoint',
+    'deployModel',
+    'deployProgress',
+    'warmUp',
+    'measure',
+    'aggregate',
+  ])('releases when %s throws for good', (step) => {
+    const { ending, names } = check({
+      [step]: () => {
+        throw new Error('Storage is down.\n   at stack');
+      },
+    });
+    expect(ending).toMatchObject({
+      state: 'failed',
+      failure: { code: 'internal', message: 'Storage is down.' },
+    });
+    expect(names).toContain('releaseEndpoint');
+  });
 
   it('is canceled where a step says so, before anything is measured', () => {
     expect(check({ deployProgress: ended('canceled') }).ending.state).toBe('canceled');
@@ -140,8 +154,139 @@ describe('benchmark', () => {
     expect(leaked.elapsedMs).toBeGreaterThanOrEqual(20 * 60_000);
   });
 
+  it.each([{ kept: true }, { kept: false }])(
+    'leaves a completed run’s endpoint to its lease where it is kept: %j',
+    (answer) => {
+      const { names, ending } = check({ keepEndpoint: () => answer });
+      expect(names.includes('releaseEndpoint')).toBe(!answer.kept);
+      expect(ending.state).toBe('completed');
+    },
+  );
+
+  it('releases where keeping cannot be told, and never keeps what did not complete', () => {
+    const broken = check({
+      keepEndpoint: () => {
+        throw new Error('Storage is down.');
+      },
+    });
+    expect(broken.names).toContain('releaseEndpoint');
+    expect(broken.ending.state).toBe('completed');
+    expect(check({ warmUp: ended('failed') }).names).not.toContain('keepEndpoint');
+    expect(check({ measure: () => ({ ...measured, canceled: true }) }).names).not.toContain('keepEndpoint');
+  });
+
   it('deploys nothing for an existing endpoint', () => {
     const { names } = check({ startRun: () => ({ ...started, kind: 'existing' }) });
     expect(names.filter((name) => name.startsWith('deploy'))).toEqual([]);
+  });
+});
+
+describe('the queue', () => {
+  it('is asked less and less often, and no step of the run comes before its turn', () => {
+    const { names, elapsedMs } = check({
+      admitRun: (call) =>
+        call < 20 ? { state: 'queued', pollSeconds: 30 } : { state: 'admitted', placement: 0 },
+    });
+    expect(names.slice(0, 20)).toEqual(new Array(20).fill('admitRun'));
+    expect(elapsedMs).toBeGreaterThan(25 * 60_000);
+  });
+
+  it('is left after a day, with nothing deployed and less than 1,000 questions', () => {
+    const { names, ending, elapsedMs } = check({ admitRun: () => ({ state: 'queued', pollSeconds: 30 }) });
+    expect(ending.failure?.message).toContain('queued for 24 hours');
+    expect(elapsedMs).toBeGreaterThanOrEqual(24 * HOUR);
+    expect(elapsedMs).toBeLessThan(24.2 * HOUR);
+    expect(names.filter((name) => name === 'admitRun').length).toBeLessThan(1_000);
+    expect(names.some((name) => name.startsWith('deploy') || name === 'startRun')).toBe(false);
+  });
+
+  it('is left by a run that is canceled or refused there', () => {
+    const { ending, names } = check({ admitRun: ended('canceled') });
+    expect(ending.state).toBe('canceled');
+    expect(names).not.toContain('startRun');
+  });
+});
+
+describe('placements', () => {
+  const noRoom = (recourse: string, message = 'No room.') => ({
+    state: 'unplaced',
+    recourse,
+    failure: { code: 'deploy-failed', message },
+  });
+  const inputsOf = (calls: readonly { name: string; input: unknown }[], step: string) =>
+    calls
+      .filter(({ name }) => name === step)
+      .map(({ input }) => input as { attempt: number; placement: number });
+
+  it('are tried in turn, each attempt undone before the next', () => {
+    const { ending, calls, names } = check({
+      startRun: () => ({ ...started, placements: 3 }),
+      deployModel: (call) => (call < 3 ? noRoom('elsewhere') : { state: 'waiting' }),
+    });
+    expect(ending.state).toBe('completed');
+    expect(inputsOf(calls, 'deployModel').map(({ attempt, placement }) => [attempt, placement])).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ]);
+    expect(inputsOf(calls, 'abandonAttempt').map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(names.indexOf('abandonAttempt')).toBeLessThan(names.lastIndexOf('deployEndpoint'));
+  });
+
+  it('begin with the one that the queue found room in', () => {
+    const { calls } = check({
+      admitRun: () => ({ state: 'admitted', placement: 1 }),
+      startRun: () => ({ ...started, placements: 2 }),
+      deployEndpoint: (call) => (call === 1 ? noRoom('elsewhere') : { state: 'waiting' }),
+    });
+    expect(inputsOf(calls, 'deployEndpoint').map(({ placement }) => placement)).toEqual([1, 0]);
+  });
+
+  it('end the run with the last failure where none has room', () => {
+    const { ending, names } = check({ deployProgress: () => noRoom('elsewhere', 'No machines.') });
+    expect(ending.failure).toEqual({ code: 'deploy-failed', message: 'No machines.' });
+    expect(names.filter((name) => name === 'deployEndpoint')).toHaveLength(1);
+  });
+
+  it('are waited for as long as the spec says', () => {
+    const { names, elapsedMs, ending } = check({
+      startRun: () => ({ ...started, waitForCapacityMinutes: 60 }),
+      deployModel: () => noRoom('elsewhere'),
+    });
+    expect(ending.state).toBe('failed');
+    expect(elapsedMs).toBeGreaterThan(55 * 60_000);
+    expect(elapsedMs).toBeLessThan(65 * 60_000);
+    const attempts = names.filter((name) => name === 'deployEndpoint').length;
+    expect(attempts).toBeGreaterThan(20);
+    expect(names.filter((name) => name === 'abandonAttempt')).toHaveLength(attempts);
+  });
+
+  it('are left where what an attempt made cannot be deleted', () => {
+    const { ending, names } = check({
+      startRun: () => ({ ...started, placements: 2 }),
+      deployModel: () => noRoom('elsewhere'),
+      abandonAttempt: () => ({ gone: false, error: 'Forbidden.' }),
+    });
+    expect(ending.failure?.code).toBe('leaked-endpoint');
+    expect(names.filter((name) => name === 'deployEndpoint')).toHaveLength(1);
+  });
+});
+
+describe('a start that Azure refuses for the moment', () => {
+  const refused = { state: 'refused', message: 'Could not: ARM answered 409 Conflict.' };
+
+  it('is tried again until it is taken', () => {
+    const { ending, names } = check({ deployModel: (call) => (call < 6 ? refused : { state: 'waiting' }) });
+    expect(ending.state).toBe('completed');
+    expect(names.filter((name) => name === 'deployModel')).toHaveLength(6);
+  });
+
+  it('is given up with its stage, and the refusal is told', () => {
+    const { ending, elapsedMs } = check({ deployTraffic: () => refused });
+    expect(ending.failure).toMatchObject({
+      code: 'deploy-timeout',
+      message: expect.stringContaining('409 Conflict'),
+    });
+    expect(elapsedMs).toBeLessThan(10 * 60_000);
   });
 });

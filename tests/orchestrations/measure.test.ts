@@ -1,16 +1,24 @@
 /** The measuring loop: shards in parallel, saving beside the next wave, repeats measured anew where shards miss each other. */
 import { describe, expect, it } from 'vitest';
+import type { CellOrder } from '../../src/core/cell.ts';
+import type { LoadModel } from '../../src/core/load-model.ts';
 import type { MeasurePlan } from '../../src/core/wave.ts';
 import { measure } from '../../src/orchestrations/measure.ts';
 import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
 import { runScripted, type Script } from '../support/scripted-orchestration.ts';
 
+function levels(...list: number[]): LoadModel {
+  return { loop: 'closed', arrival: 'constant', maxInFlight: null, walk: { kind: 'levels', levels: list } };
+}
+
 const plan: MeasurePlan = {
   workloads: [{ promptTokens: 64, outputTokens: 16 }],
-  concurrency: { levels: [1, 2, 4] },
+  load: levels(1, 2, 4),
+  slo: null,
   repeats: { least: 1, most: 1 },
-  limits: { mode: 'steady', maxSeconds: 10, requestTimeoutSeconds: 180 },
+  limits: { mode: 'steady', maxSeconds: 10, minRequests: 30, requestTimeoutSeconds: 180 },
   maxCells: 100,
+  mostShards: 8,
   isolation: 'exclusive',
   seed: 1,
   deadlineMs: Date.UTC(2027, 0, 1),
@@ -23,11 +31,14 @@ const good: ShardOutcome = {
   failed: 0,
   outputTokensPerSecond: 100,
   aborted: false,
+  clientValid: true,
+  slo: null,
+  leftBusy: false,
   message: null,
 };
 
 interface Order {
-  readonly order: { readonly level: number; readonly repeat: number; readonly attempt: number };
+  readonly order: CellOrder;
   readonly shard: number;
 }
 
@@ -116,6 +127,45 @@ describe('measure', () => {
     expect(never.saved.length).toBeLessThanOrEqual(15);
   });
 
+  it('measures a repeat whose client was the limit again on twice the shards, and saves it once', () => {
+    const { measured, saved, result } = check({
+      measureCell: (input) => ({ ...good, clientValid: input.order.level !== 4 || input.order.shards > 2 }),
+    });
+    const ofFour = measured.filter(({ order }) => order.level === 4);
+    expect(ofFour.map(({ order, shard }) => `${order.attempt}/${shard}`)).toEqual([
+      '1/0',
+      '1/1',
+      '2/0',
+      '2/1',
+      '2/2',
+      '2/3',
+    ]);
+    expect(saved.filter(({ cell }) => cell.level === 4)).toHaveLength(1);
+    expect(result.cells).toBe(3);
+  });
+
+  it('keeps what a client that stays the limit has measured: its row says so', () => {
+    const { saved, result } = check({ measureCell: () => ({ ...good, clientValid: false }) });
+    expect(result.cells).toBe(3);
+    expect(saved).toHaveLength(3);
+    expect(saved.every(({ cell }) => cell.gaveUpReason === null)).toBe(true);
+  });
+
+  it('adds up what its shards kept of the objectives, and marks what follows a measurement that left work behind', () => {
+    const slo = { attainment: 0.95, ttftMs: 500, tpotMs: null, e2eMs: null };
+    const walk = { kind: 'search', max: 2, step: 1, maxRequestsPerLevel: 'auto' } as const;
+    const { measured } = check({
+      plan: { slo, load: { ...levels(1), walk } },
+      measureCell: (input) => ({
+        ...good,
+        leftBusy: input.order.level === 1,
+        slo: { attempted: 150, met: input.order.level === 1 || input.shard === 0 ? 150 : 0, notEvaluable: 0 },
+      }),
+    });
+    expect(measured.map(({ order }) => order.level)).toEqual([1, 2, 2]);
+    expect(measured.map(({ order }) => order.contaminated)).toEqual([false, true, true]);
+  });
+
   it('stops at a cancel and drops the cell that was cut off', () => {
     const { result, saved } = check({
       measureCell: (_, call) => (call > 2 ? { ...good, status: 'canceled' } : good),
@@ -133,10 +183,10 @@ describe('measure', () => {
 
   it('stops repeating a cell once its interval is narrow, and goes on where the repeats differ', () => {
     const repeats = { least: 3, most: 6 };
-    const steady = check({ plan: { repeats, concurrency: { levels: [1] } } });
+    const steady = check({ plan: { repeats, load: levels(1) } });
     expect(steady.measured).toHaveLength(3);
     const noisy = check({
-      plan: { repeats, concurrency: { levels: [1] } },
+      plan: { repeats, load: levels(1) },
       measureCell: (input) => ({ ...good, outputTokensPerSecond: 100 + 40 * (input.order.repeat % 2) }),
     });
     expect(noisy.measured).toHaveLength(6);
@@ -145,7 +195,7 @@ describe('measure', () => {
   it('starts its history anew after a hundred measurements, with what is known and not yet saved', () => {
     const { continuedAsNew } = check({
       plan: {
-        concurrency: { levels: Array.from({ length: 64 }, (_, index) => index + 1) },
+        load: levels(...Array.from({ length: 64 }, (_, index) => index + 1)),
         repeats: { least: 3, most: 3 },
         maxCells: 1_000,
       },

@@ -17,6 +17,18 @@ const TEXT_UNITS_LIMIT = ROW_BYTES / 2 / 2;
 /** The longest JSON that is ever unpacked; a row of 900,000 bytes cannot honestly hold more. */
 const JSON_BYTES_LIMIT = 64 * 1024 * 1024;
 
+/** Bytes of a row that a fresh record may take: what a run or a comparison adds to its own later has room beside it. */
+const FRESH_ROW_BYTES = 750_000;
+
+/** Why a fresh record is too long to be kept, as what it "must" be; null where it is not. */
+export function explainTooLong(record: object): string | null {
+  const text = toAsciiJson(record);
+  const bytes = text.length <= TEXT_UNITS_LIMIT ? 2 * text.length : gzipSync(text).length;
+  if (bytes <= FRESH_ROW_BYTES) return null;
+  const kilobytes = Math.ceil(bytes / 1000);
+  return `must be shorter: all of it with its defaults takes ${kilobytes} kB gzipped, and a row holds ${FRESH_ROW_BYTES / 1000} kB; shorten the template, or compare fewer targets`;
+}
+
 /** The value as columns `record_1`, `record_2`, ... and how many there are. Throws where it cannot fit a row. */
 export function encodeColumns(value: unknown): Record<string, string | number | Uint8Array> {
   const text = toAsciiJson(value);

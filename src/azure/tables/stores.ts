@@ -1,26 +1,36 @@
 /**
- * The six stores on Table Storage. What is kept under which keys stands here and nowhere else: keys are
+ * The stores on Table Storage. What is kept under which keys stands here and nowhere else: keys are
  * deterministic, so that a step that runs twice leaves one row.
  */
 import { odata } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import type { TablesAddress } from '../../config.ts';
+import type { ComparisonRecord } from '../../core/comparison-record.ts';
+import type { ComparisonReport } from '../../core/comparison-report.ts';
 import type { Lease } from '../../core/lease.ts';
 import type { CellRecord, Report } from '../../core/report.ts';
 import type { RunRecord } from '../../core/run.ts';
+import type { HistoryEntry, ScheduleRecord } from '../../core/schedule-record.ts';
 import type {
+  Beat,
+  BeatStore,
   CellStore,
+  ComparisonReportStore,
+  ComparisonStore,
   IdempotencyClaim,
   IdempotencyStore,
   LeaseStore,
   ReportStore,
   RunFilter,
   RunStore,
+  ScheduleStore,
   ShardGroup,
   ShardRow,
   ShardStore,
   Stores,
 } from '../../services.ts';
+import { createRequestSetStore } from '../request-sets.ts';
+import { explainTooLong } from './columns.ts';
 import { inPartition, openTable, type Table, type TableDefinition } from './table.ts';
 
 /** A run has at most 1,000 cells times repeats (the spec's bound). */
@@ -40,6 +50,12 @@ export function createStores(address: TablesAddress, credential: TokenCredential
     reports: createReportStore(open(reportsTable)),
     leases: createLeaseStore(open(leasesTable)),
     keys: createIdempotencyStore(open(keysTable)),
+    requestSets: createRequestSetStore(address, credential),
+    comparisons: createComparisonStore(open(comparisonsTable)),
+    beats: createBeatStore(open(beatsTable)),
+    tooLong: explainTooLong,
+    comparisonReports: createComparisonReportStore(open(comparisonReportsTable)),
+    schedules: createScheduleStore(open(schedulesTable), open(scheduleHistoryTable)),
   };
 }
 
@@ -123,6 +139,96 @@ function createReportStore(table: Table<Report>): ReportStore {
   };
 }
 
+const COMPARISON = 'comparison';
+/** As runs: one partition, the newest first. */
+const comparisonsTable: TableDefinition<ComparisonRecord> = {
+  name: 'comparisons',
+  keys: (comparison) => ({ partitionKey: COMPARISON, rowKey: comparison.id }),
+  columns: (comparison) => ({ state: comparison.state }),
+};
+
+function createComparisonStore(table: Table<ComparisonRecord>): ComparisonStore {
+  const keys = (id: string) => ({ partitionKey: COMPARISON, rowKey: id });
+  return {
+    insert: (comparison) => table.insert(comparison),
+    read: (id) => table.read(keys(id)),
+    change: (id, change) => table.change(keys(id), change),
+    async list({ state, limit, continuation }) {
+      const all = inPartition(COMPARISON);
+      const filter = state === undefined ? all : `${all} and ${odata`state eq ${state}`}`;
+      const page = await table.listPage(filter, limit, continuation ?? null);
+      return { comparisons: page.records, continuation: page.continuation };
+    },
+  };
+}
+
+interface ComparisonReportRow {
+  readonly comparisonId: string;
+  readonly report: ComparisonReport;
+}
+const comparisonReportsTable: TableDefinition<ComparisonReportRow> = {
+  name: 'comparisonreports',
+  keys: ({ comparisonId }) => ({ partitionKey: comparisonId, rowKey: REPORT }),
+};
+
+function createComparisonReportStore(table: Table<ComparisonReportRow>): ComparisonReportStore {
+  return {
+    save: (comparisonId, report) => table.save({ comparisonId, report }),
+    read: async (id) => (await table.read({ partitionKey: id, rowKey: REPORT }))?.report ?? null,
+  };
+}
+
+const SCHEDULE = 'schedule';
+/** More than the calls let anybody have. */
+const SCHEDULES_LIMIT = 200;
+/** Twice what a schedule may keep, and what a pass that was cut off left to the next. */
+const HISTORY_LIMIT = 1_000;
+/** Digits of the due second: histories are read newest first, so row keys count down from the year 2286. */
+const LAST_SECOND = 9_999_999_999;
+
+const schedulesTable: TableDefinition<ScheduleRecord> = {
+  name: 'schedules',
+  keys: (schedule) => ({ partitionKey: SCHEDULE, rowKey: schedule.name }),
+};
+
+/** In the same table, a partition a schedule; a row for each due second. */
+const scheduleHistoryTable: TableDefinition<HistoryEntry> = {
+  name: 'schedules',
+  keys: ({ schedule, dueMs }) => ({
+    partitionKey: historyOf(schedule),
+    rowKey: String(LAST_SECOND - Math.floor(dueMs / 1_000)).padStart(10, '0'),
+  }),
+};
+
+function historyOf(schedule: string): string {
+  return `history-${schedule}`;
+}
+
+function createScheduleStore(table: Table<ScheduleRecord>, history: Table<HistoryEntry>): ScheduleStore {
+  const keys = (name: string) => ({ partitionKey: SCHEDULE, rowKey: name });
+  const listHistory = (name: string) => history.listAll(inPartition(historyOf(name)), HISTORY_LIMIT);
+  const removeHistory = (entry: HistoryEntry) => history.remove(scheduleHistoryTable.keys(entry));
+  return {
+    read: (name) => table.read(keys(name)),
+    async put(name, make) {
+      const first = (await table.read(keys(name))) === null ? make(null) : null;
+      if (first !== null && (await table.insert(first)) === 'inserted') return first;
+      return table.change(keys(name), make);
+    },
+    change: (name, change) => table.change(keys(name), change),
+    list: () => table.listAll(inPartition(SCHEDULE), SCHEDULES_LIMIT),
+    async remove(name) {
+      const was = (await table.read(keys(name))) !== null;
+      await table.remove(keys(name));
+      for (const entry of await listHistory(name)) await removeHistory(entry);
+      return was;
+    },
+    saveHistory: (entry) => history.save(entry),
+    listHistory,
+    removeHistory,
+  };
+}
+
 const LEASE = 'lease';
 const leasesTable: TableDefinition<Lease> = {
   name: 'leases',
@@ -138,6 +244,18 @@ function createLeaseStore(table: Table<Lease>): LeaseStore {
     change: (endpoint, change) => table.change(keys(endpoint), change),
     listOpen: () => table.listAll(`${inPartition(LEASE)} and open eq true`, OPEN_LEASES_LIMIT),
   };
+}
+
+const BEAT = 'beat';
+/** There are a handful of timers. */
+const BEATS_LIMIT = 100;
+const beatsTable: TableDefinition<Beat> = {
+  name: 'beats',
+  keys: (beat) => ({ partitionKey: BEAT, rowKey: beat.timer }),
+};
+
+function createBeatStore(table: Table<Beat>): BeatStore {
+  return { save: (beat) => table.save(beat), list: () => table.listAll(inPartition(BEAT), BEATS_LIMIT) };
 }
 
 const KEY = 'key';

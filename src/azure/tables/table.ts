@@ -48,6 +48,8 @@ export interface Table<Row> {
   insert(record: Row): Promise<'inserted' | 'exists'>;
   save(record: Row): Promise<void>;
   read(keys: RowKeys): Promise<Row | null>;
+  /** Deletes the row; one that is not there is deleted already. */
+  remove(keys: RowKeys): Promise<void>;
   /** Read, change, write back under the etag, again when another writer was faster. Throws where there is no row. */
   change(keys: RowKeys, change: (record: Row) => Partial<Row> | null): Promise<Row>;
   /** All records that the filter matches, in the order of their keys; throws where there are more than `most`. */
@@ -173,6 +175,17 @@ export function openTable<Row extends object>(
     async read(keys) {
       const row = await readRow(keys);
       return row === null ? null : fromRow(row);
+    },
+
+    async remove(keys) {
+      if (!isKey(keys.partitionKey) || !isKey(keys.rowKey)) return;
+      try {
+        await call(`delete ${where(keys)}`, (abortSignal) =>
+          client.deleteEntity(keys.partitionKey, keys.rowKey, { abortSignal }),
+        );
+      } catch (error) {
+        if (!isAnswer(error, 404)) throw error;
+      }
     },
 
     async change(keys, change) {
