@@ -12,20 +12,48 @@ export interface Config {
   readonly tables: TablesAddress;
   readonly armEndpoint: string;
   readonly pricesEndpoint: string;
+  /** Where registries of models are looked up; any region knows them all. */
+  readonly registryEndpoint: string;
   readonly maxConnectionsPerInstance: number;
   readonly pollSeconds: number;
+  /** What the app may rent in all: a spec can ask for less and never for more. */
+  readonly ceilings: CeilingSettings;
   /** Six fields, seconds first. */
   readonly reapSchedule: string;
   /** Lower case; with a leading dot every host below it, without one exactly that host. */
   readonly scoringHosts: readonly string[];
   readonly allowLoopbackScoring: boolean;
+  /** CIDRs of private addresses that a scoring host or a webhook's host may resolve to. */
+  readonly allowedPrivateRanges: readonly string[];
+  /** As scoringHosts; none by default. */
+  readonly webhookHosts: readonly string[];
+  readonly allowLoopbackWebhooks: boolean;
+  /** The value of a setting that a webhook names for its signature, see `secretReader`. */
+  readonly readWebhookSecret: (name: string) => string;
+  /** The schedule that the settings define; null where they define none. */
+  readonly defaultSchedule: DefaultSchedule | null;
   readonly region: string | null;
+  /** Whether Azure may run this app's activities on several machines; it names each with WEBSITE_INSTANCE_ID. */
+  readonly scalesOut: boolean;
   /** The simulator's speed factor where the local cloud runs; null against Azure. */
   readonly simulatorGpuSpeed: number | null;
   /** Client id of a user-assigned identity; null uses the system-assigned one, or `az login` on a laptop. */
   readonly identityClientId: string | null;
   /** The value of a setting that a spec names, see `secretReader`. */
   readonly readSecret: (name: string) => string;
+}
+
+export interface DefaultSchedule {
+  /** NCRONTAB of six fields. */
+  readonly schedule: string;
+  /** The body of a comparison or of a run. */
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+export interface CeilingSettings {
+  readonly maxUsdPerRun: number;
+  readonly maxUsdPerDay: number;
+  readonly maxGpusAlive: number;
 }
 
 export interface WorkspaceAddress {
@@ -65,6 +93,8 @@ export const AZURE_SCORING_HOSTS = [
 const WORKSPACES_LIMIT = 50;
 /** A list of hosts that nobody could review any more is not an allow-list. */
 const SCORING_HOSTS_LIMIT = 100;
+/** Address spaces of virtual networks that hold private endpoints are a few. */
+const PRIVATE_RANGES_LIMIT = 50;
 
 const workspaceSchema = z.strictObject({
   subscriptionId: z.guid('must be a GUID'),
@@ -92,16 +122,62 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     tables: readTables(reader),
     armEndpoint: reader.address('ARM_ENDPOINT', 'https://management.azure.com'),
     pricesEndpoint: reader.address('PRICES_ENDPOINT', 'https://prices.azure.com'),
+    registryEndpoint: readRegistryEndpoint(reader),
     maxConnectionsPerInstance: reader.whole('MAX_CONNECTIONS_PER_INSTANCE', 512, 1, 4_096),
     pollSeconds: reader.whole('POLL_SECONDS', 10, 1, 60),
+    ceilings: {
+      maxUsdPerRun: reader.whole('MAX_USD_PER_RUN', 500, 1, 100_000),
+      maxUsdPerDay: reader.whole('MAX_USD_PER_DAY', 1_000, 1, 1_000_000),
+      maxGpusAlive: reader.whole('MAX_GPUS_ALIVE', 32, 1, 10_000),
+    },
     reapSchedule: readSchedule(reader),
-    scoringHosts: readScoringHosts(reader),
+    scoringHosts: readHosts(reader, 'SCORING_HOSTS', AZURE_SCORING_HOSTS),
     allowLoopbackScoring: reader.flag('ALLOW_LOOPBACK_SCORING', false),
+    allowedPrivateRanges: readPrivateRanges(reader),
+    webhookHosts: readHosts(reader, 'WEBHOOK_HOSTS', []),
+    allowLoopbackWebhooks: reader.flag('ALLOW_LOOPBACK_WEBHOOKS', false),
+    readWebhookSecret: secretReader(env, WEBHOOK_SECRETS),
+    defaultSchedule: readDefaultSchedule(reader),
     region: reader.text('REGION_NAME'),
+    scalesOut: reader.text('WEBSITE_INSTANCE_ID') !== null,
     simulatorGpuSpeed: readSimulatorGpuSpeed(reader),
     identityClientId: readIdentityClientId(reader),
-    readSecret: secretReader(env),
+    readSecret: secretReader(env, SCORING_KEYS),
   };
+  if (reader.faults.length > 0) throw new ConfigError(reader.faults);
+  return config;
+}
+
+/** Which of the two apps a deployed package is: one that measures, or one that only deletes what is past its time. */
+export type Role = 'app' | 'watchdog';
+
+/** Throws a `ConfigError` for a role that there is not: a watchdog that ran as a second app would watch nothing. */
+export function readRole(env: NodeJS.ProcessEnv): Role {
+  const role = env.FOUNDRY_BENCH_ROLE?.trim() || 'app';
+  if (role === 'app' || role === 'watchdog') return role;
+  throw new ConfigError(['FOUNDRY_BENCH_ROLE must be app or watchdog; without it the app is meant.']);
+}
+
+/** All that the watchdog reads: no table, no price, no scoring address. */
+export type WatchdogConfig = Pick<
+  Config,
+  'owner' | 'workspaces' | 'armEndpoint' | 'identityClientId' | 'reapSchedule'
+>;
+
+/** The watchdog's settings, or a `ConfigError` with every fault. */
+export function readWatchdogConfig(env: NodeJS.ProcessEnv): WatchdogConfig {
+  const reader = new SettingReader(env);
+  const config: WatchdogConfig = {
+    owner: readOwner(reader),
+    workspaces: readWorkspaces(reader),
+    armEndpoint: reader.address('ARM_ENDPOINT', 'https://management.azure.com'),
+    identityClientId: readIdentityClientId(reader),
+    reapSchedule: readSchedule(reader),
+  };
+  if (reader.faults.length === 0 && Object.keys(config.workspaces).length === 0)
+    reader.faults.push(
+      'WORKSPACES is empty, so the watchdog would watch nothing; give it those of the app it watches over.',
+    );
   if (reader.faults.length > 0) throw new ConfigError(reader.faults);
   return config;
 }
@@ -109,23 +185,38 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 /** What the name of a setting must begin with that a spec may send to a scoring address. */
 export const SECRET_PREFIX = 'SCORING_KEY_';
 
+/** What the name of a setting must begin with that signs a webhook. */
+export const WEBHOOK_SECRET_PREFIX = 'WEBHOOK_SECRET_';
+
+interface SecretKind {
+  readonly who: string;
+  readonly prefix: string;
+  readonly what: string;
+}
+
+const SCORING_KEYS: SecretKind = { who: 'A spec', prefix: SECRET_PREFIX, what: 'the key of the endpoint' };
+const WEBHOOK_SECRETS: SecretKind = {
+  who: 'A webhook',
+  prefix: WEBHOOK_SECRET_PREFIX,
+  what: 'what its receiver checks signatures with',
+};
+
 /**
- * Reads a key that a spec names. Whoever may start a run chooses the name and the address, so only settings that
- * were put there for this purpose are given out: `SCORING_KEY_...`. Our own account keys, connection strings and the
- * platform's secrets can never be named.
+ * Reads a secret that a spec or a schedule names. Whoever may start a run chooses the name and the address, so only
+ * settings that were put there for this purpose are given out: `SCORING_KEY_...`, `WEBHOOK_SECRET_...`. Our own account
+ * keys, connection strings and the platform's secrets can never be named.
  */
-function secretReader(env: Environment): (name: string) => string {
+function secretReader(env: Environment, { who, prefix, what }: SecretKind): (name: string) => string {
+  const pattern = new RegExp(`^${prefix}[A-Za-z0-9_]{1,100}$`);
   return (name) => {
-    if (!/^SCORING_KEY_[A-Za-z0-9_]{1,100}$/.test(name)) {
+    if (!pattern.test(name)) {
       throw new Error(
-        `A spec may only name settings that begin with ${SECRET_PREFIX}; store the key under such a name, as in ${SECRET_PREFIX}PROD.`,
+        `${who} may only name settings that begin with ${prefix}; store the secret under such a name, as in ${prefix}PROD.`,
       );
     }
     const value = env[name]?.trim();
     if (value === undefined || value === '') {
-      throw new Error(
-        `The setting ${name} is missing; add it to the app's settings with the key of the endpoint.`,
-      );
+      throw new Error(`The setting ${name} is missing; add it to the app's settings with ${what}.`);
     }
     // A line break or a space would break the header that carries it, and the client's error might quote it.
     if (!/^[\x21-\x7e]+$/.test(value)) {
@@ -175,6 +266,13 @@ function readWorkspaces(reader: SettingReader): Config['workspaces'] {
   return { ...listed, default: parsed.data };
 }
 
+/** The simulator answers for registries too, so a local ARM_ENDPOINT serves as both unless told otherwise. */
+function readRegistryEndpoint(reader: SettingReader): string {
+  const arm = reader.text('ARM_ENDPOINT');
+  const local = arm !== null && isLoopbackHttp(arm);
+  return reader.address('REGISTRY_ENDPOINT', local ? arm : 'https://eastus.api.azureml.ms');
+}
+
 function readListedWorkspaces(reader: SettingReader): Config['workspaces'] {
   const text = reader.text('WORKSPACES');
   if (text === null) return {};
@@ -222,7 +320,7 @@ function readTables(reader: SettingReader): TablesAddress {
 
 function readSchedule(reader: SettingReader): string {
   const schedule = reader.text('REAP_SCHEDULE') ?? '0 */5 * * * *';
-  if (!/^([\w*/,-]+\s+){5}[\w*/,-]+$/.test(schedule)) {
+  if (!SIX_FIELDS.test(schedule)) {
     reader.faults.push(
       'REAP_SCHEDULE must be an NCRONTAB expression of six fields, seconds first, such as "0 */5 * * * *".',
     );
@@ -230,24 +328,84 @@ function readSchedule(reader: SettingReader): string {
   return schedule;
 }
 
-function readScoringHosts(reader: SettingReader): readonly string[] {
-  const text = reader.text('SCORING_HOSTS');
-  if (text === null) return AZURE_SCORING_HOSTS;
+const SIX_FIELDS = /^([\w*/,-]+\s+){5}[\w*/,-]+$/;
+
+/** What is compared against the simulator each Monday unless the settings say otherwise; in Azure nothing is. */
+const SIMULATED_SCHEDULE: DefaultSchedule = {
+  schedule: '0 0 6 * * 1',
+  spec: {
+    base: { model: { name: 'Phi-4', version: '7' }, concurrency: { levels: [1, 8] } },
+    targets: [
+      { label: '1xNC24', target: { kind: 'managed', sku: 'Standard_NC24ads_A100_v4' } },
+      { label: '1xNC40', target: { kind: 'managed', sku: 'Standard_NC40ads_H100_v5' } },
+    ],
+  },
+};
+
+/** COMPARISON_SCHEDULE and COMPARISON_SPEC. Without them one runs against the simulator, and none in Azure. */
+function readDefaultSchedule(reader: SettingReader): DefaultSchedule | null {
+  const schedule = reader.text('COMPARISON_SCHEDULE');
+  const text = reader.text('COMPARISON_SPEC');
+  if (schedule?.toLowerCase() === 'off') return null;
+  if (schedule === null && text === null)
+    return reader.text('SIMULATOR_GPU_SPEED') === null ? null : SIMULATED_SCHEDULE;
+  if (schedule === null || text === null) {
+    reader.faults.push('COMPARISON_SCHEDULE and COMPARISON_SPEC belong together; set both or neither.');
+    return null;
+  }
+  if (!SIX_FIELDS.test(schedule))
+    reader.faults.push(
+      'COMPARISON_SCHEDULE must be an NCRONTAB expression of six fields, seconds first, such as "0 0 6 * * 1", or off.',
+    );
+  const parsed = z.record(z.string(), z.unknown()).safeParse(parseJson(text));
+  if (!parsed.success)
+    reader.faults.push(
+      'COMPARISON_SPEC must be the body of a comparison as JSON, such as {"base":{...},"targets":[...]}.',
+    );
+  return { schedule, spec: parsed.data ?? {} };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readHosts(
+  reader: SettingReader,
+  setting: 'SCORING_HOSTS' | 'WEBHOOK_HOSTS',
+  otherwise: readonly string[],
+): readonly string[] {
+  const text = reader.text(setting);
+  if (text === null) return otherwise;
   const hosts = text
     .split(',')
     .map((host) => host.trim().toLowerCase())
     .filter((host) => host !== '');
   if (hosts.length > SCORING_HOSTS_LIMIT)
-    reader.faults.push(`SCORING_HOSTS names more than ${SCORING_HOSTS_LIMIT} hosts.`);
+    reader.faults.push(`${setting} names more than ${SCORING_HOSTS_LIMIT} hosts.`);
   for (const host of hosts) {
     // Two labels at least, the last beginning with a letter: neither a whole top-level domain nor an IP address.
     if (!/^\.?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/.test(host) || host.length > 254) {
       reader.faults.push(
-        `SCORING_HOSTS holds ${JSON.stringify(host.slice(0, 80))}, which is neither a host such as "llm.example.com" nor a suffix such as ".example.com"; separate entries with commas.`,
+        `${setting} holds ${JSON.stringify(host.slice(0, 80))}, which is neither a host such as "llm.example.com" nor a suffix such as ".example.com"; separate entries with commas.`,
       );
     }
   }
   return hosts;
+}
+
+/** What a range may be is checked where addresses are: azure/address-guard.ts. */
+function readPrivateRanges(reader: SettingReader): readonly string[] {
+  const ranges = (reader.text('ALLOWED_PRIVATE_RANGES') ?? '')
+    .split(',')
+    .map((range) => range.trim())
+    .filter((range) => range !== '');
+  if (ranges.length > PRIVATE_RANGES_LIMIT)
+    reader.faults.push(`ALLOWED_PRIVATE_RANGES names more than ${PRIVATE_RANGES_LIMIT} ranges.`);
+  return ranges;
 }
 
 function readSimulatorGpuSpeed(reader: SettingReader): number | null {

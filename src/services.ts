@@ -2,10 +2,18 @@
  * What activities and handlers may ask of the world, as types. `main.ts` gives them the real parts; a test may give
  * them others. Nothing here imports an SDK.
  */
+import type { CatalogEntry, CatalogModel } from './core/catalog.ts';
+import type { ComparisonRecord } from './core/comparison-record.ts';
+import type { ComparisonReport } from './core/comparison-report.ts';
 import type { Lease } from './core/lease.ts';
+import type { Ceilings, Ledger } from './core/ledger.ts';
 import type { PriceQuote } from './core/price.ts';
+import type { QuotaAnswer } from './core/quota.ts';
 import type { CellRecord, Report } from './core/report.ts';
-import type { RunRecord, RunState } from './core/run.ts';
+import type { RequestLine, RequestSet, RequestSetDescription } from './core/request-set.ts';
+import type { EndpointAuth, RunRecord, RunState } from './core/run.ts';
+import type { WebhookOrder } from './core/schedule.ts';
+import type { HistoryEntry, ScheduleRecord } from './core/schedule-record.ts';
 import type { ShardSummary } from './core/shard.ts';
 import type { ConnectionBudget } from './load/connection-budget.ts';
 import type { LoadEngine } from './load/engine.ts';
@@ -15,11 +23,22 @@ export interface Services {
   readonly now: () => number;
   readonly settings: ServiceSettings;
   readonly stores: Stores;
+  readonly ledger: LedgerStore;
   readonly controlPlane: ControlPlane;
   readonly prices: PriceBook;
+  readonly quota: QuotaBook;
+  readonly catalog: Catalog;
   readonly loadEngine: LoadEngine;
   readonly connections: ConnectionBudget;
   readonly scoringAddresses: ScoringAddresses;
+  readonly webhooks: Webhooks;
+}
+
+/** What the watchdog has: nothing but ARM. Every `Services` is one too. */
+export interface WatchdogServices {
+  readonly now: () => number;
+  readonly settings: Pick<ServiceSettings, 'owner' | 'workspaces'>;
+  readonly controlPlane: Pick<ControlPlane, 'listEndpoints' | 'readEndpoint' | 'startDelete'>;
 }
 
 /** The settings that steps and handlers need; read from the environment in `config.ts` only. */
@@ -27,11 +46,22 @@ export interface ServiceSettings {
   /** This installation's name on everything it creates. */
   readonly owner: string;
   readonly workspaces: readonly string[];
+  /** The subscription of a workspace of the settings, for what is counted per subscription. */
+  readonly subscriptionOf: (workspace: string) => string;
+  /** What the app may rent in all, whatever a spec asks for. */
+  readonly ceilings: Ceilings;
   /** How often a step asks ARM whether something is ready. */
   readonly pollSeconds: number;
   /** Factors that the simulator runs under, for rows and banner; null against Azure. */
   readonly simulatorGpuSpeed: number | null;
   readonly region: string | null;
+  /** Whether activities may run on several machines, as on Azure. */
+  readonly scalesOut: boolean;
+  /** The schedule `default`, as the settings define it; null where they define none. */
+  readonly defaultSchedule: {
+    readonly schedule: string;
+    readonly spec: Readonly<Record<string, unknown>>;
+  } | null;
   readonly appVersion: string;
 }
 
@@ -42,6 +72,13 @@ export interface Stores {
   readonly reports: ReportStore;
   readonly leases: LeaseStore;
   readonly keys: IdempotencyStore;
+  readonly requestSets: RequestSetStore;
+  readonly beats: BeatStore;
+  /** Why a fresh run or comparison is too long to be kept, as what it "must" be; null where it is not. Asks nobody. */
+  readonly tooLong: (record: object) => string | null;
+  readonly comparisons: ComparisonStore;
+  readonly comparisonReports: ComparisonReportStore;
+  readonly schedules: ScheduleStore;
 }
 
 export interface RunStore {
@@ -83,6 +120,22 @@ export interface CellStore {
   list(runId: string): Promise<readonly CellRecord[]>;
 }
 
+/** The last word of each timer, for whoever asks whether it is alive. */
+export interface BeatStore {
+  save(beat: Beat): Promise<void>;
+  list(): Promise<readonly Beat[]>;
+}
+
+export interface Beat {
+  /** The timer's name. */
+  readonly timer: string;
+  readonly atMs: number;
+  /** Of the beat before, which tells how often it comes; null at its first. */
+  readonly previousAtMs: number | null;
+  /** What it could not do in that pass. */
+  readonly troubles: number;
+}
+
 /** The rendezvous of a repeat's shards, and what each of them measured. */
 export interface ShardStore {
   save(row: ShardRow): Promise<void>;
@@ -112,6 +165,53 @@ export interface ReportStore {
   read(runId: string): Promise<Report | null>;
 }
 
+export interface ComparisonStore {
+  /** Like RunStore.insert. */
+  insert(comparison: ComparisonRecord): Promise<'inserted' | 'exists'>;
+  read(id: string): Promise<ComparisonRecord | null>;
+  /** Like RunStore.change. */
+  change(
+    id: string,
+    change: (comparison: ComparisonRecord) => Partial<ComparisonRecord> | null,
+  ): Promise<ComparisonRecord>;
+  /** Newest first. */
+  list(filter: ComparisonFilter): Promise<{
+    readonly comparisons: readonly ComparisonRecord[];
+    readonly continuation: string | null;
+  }>;
+}
+
+export interface ComparisonFilter {
+  readonly state?: ComparisonRecord['state'];
+  /** 1 to 200. */
+  readonly limit: number;
+  readonly continuation?: string;
+}
+
+export interface ComparisonReportStore {
+  save(id: string, report: ComparisonReport): Promise<void>;
+  read(id: string): Promise<ComparisonReport | null>;
+}
+
+export interface ScheduleStore {
+  read(name: string): Promise<ScheduleRecord | null>;
+  /** Writes what `make` gives for the record that is there, or for null; again where another writer was faster. */
+  put(name: string, make: (existing: ScheduleRecord | null) => ScheduleRecord): Promise<ScheduleRecord>;
+  /** Like RunStore.change. */
+  change(
+    name: string,
+    change: (schedule: ScheduleRecord) => Partial<ScheduleRecord> | null,
+  ): Promise<ScheduleRecord>;
+  /** All of them by name. */
+  list(): Promise<readonly ScheduleRecord[]>;
+  /** Deletes the schedule and its history; whether there was one. */
+  remove(name: string): Promise<boolean>;
+  saveHistory(entry: HistoryEntry): Promise<void>;
+  /** Newest first. */
+  listHistory(name: string): Promise<readonly HistoryEntry[]>;
+  removeHistory(entry: HistoryEntry): Promise<void>;
+}
+
 export interface LeaseStore {
   /** Writes the lease unless one of that endpoint name exists (a step that runs twice). */
   open(lease: Lease): Promise<'opened' | 'exists'>;
@@ -120,6 +220,42 @@ export interface LeaseStore {
   change(endpoint: string, change: (lease: Lease) => Partial<Lease> | null): Promise<Lease>;
   /** Every lease that is not closed. */
   listOpen(): Promise<readonly Lease[]>;
+}
+
+/** The user's own requests, by name. A set is there whole or not at all. */
+export interface RequestSetStore {
+  /** Stores the set under the name, in place of what was there. */
+  save(name: string, set: RequestSet): Promise<StoredRequestSet>;
+  /** What is known of the set; null where there is none of that name. */
+  describe(name: string): Promise<StoredRequestSet | null>;
+  /** The set's lines in their order; null where there is none of that name. */
+  read(
+    name: string,
+  ): Promise<{ readonly stored: StoredRequestSet; readonly lines: readonly RequestLine[] } | null>;
+  /** All sets by name. */
+  list(): Promise<readonly StoredRequestSet[]>;
+  /** Whether there was one to delete. */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface StoredRequestSet extends RequestSetDescription {
+  readonly name: string;
+  readonly storedAtMs: number;
+}
+
+/** One set more than an installation may have. */
+export class TooManyRequestSets extends Error {
+  constructor(most: number) {
+    super(`There are ${most} request sets already, as many as may be kept; delete one that is not needed.`);
+    this.name = 'TooManyRequestSets';
+  }
+}
+
+/** Who may rent now and who waits, as one row; see core/ledger.ts. */
+export interface LedgerStore {
+  read(): Promise<Ledger>;
+  /** Like RunStore.change; the row is made at its first use. */
+  change(change: (ledger: Ledger) => Partial<Ledger> | null): Promise<Ledger>;
 }
 
 export interface IdempotencyStore {
@@ -139,27 +275,40 @@ export interface IdempotencyClaim {
 export interface ControlPlane {
   /** The workspace's region, such as `eastus2`. */
   readRegion(workspace: string): Promise<string>;
-  /** Starts creating the endpoint, or finds it there. Does not wait. */
-  startEndpoint(order: EndpointOrder): Promise<void>;
-  /** Starts creating the deployment, or finds it there. Does not wait. */
-  startDeployment(order: DeploymentOrder): Promise<void>;
-  /** Starts sending all traffic to the deployment. Does not wait. */
-  startTraffic(workspace: string, endpoint: string, deployment: string): Promise<void>;
+  /** Starts creating the endpoint, or finds it there. Does not wait. Gives the operation's id, null where none is told. */
+  startEndpoint(order: EndpointOrder): Promise<string | null>;
+  /** Starts creating the deployment, or finds it there. Does not wait. Gives the operation's id as well. */
+  startDeployment(order: DeploymentOrder): Promise<string | null>;
+  /** Starts sending the deployment, which is there, with other settings. Does not wait. Gives the operation's id as well. */
+  updateDeployment(order: DeploymentOrder): Promise<string | null>;
+  /** Starts sending all traffic to the deployment. Does not wait. Gives the operation's id as well. */
+  startTraffic(workspace: string, endpoint: string, deployment: string): Promise<string | null>;
+  /** Why an operation failed, in ARM's words; null where it has not, or where ARM has forgotten it. */
+  readOperationFailure(workspace: string, operation: string): Promise<OperationFailure | null>;
   readEndpoint(workspace: string, endpoint: string): Promise<EndpointState | null>;
   readDeployment(workspace: string, endpoint: string, deployment: string): Promise<DeploymentState | null>;
+  /** The names of an endpoint's deployments; none where the endpoint does not exist. */
+  listDeployments(workspace: string, endpoint: string): Promise<readonly string[]>;
   /** The last lines of the container's log, for a failure's message; null where there are none. */
   readDeploymentLog(workspace: string, endpoint: string, deployment: string): Promise<string | null>;
   /** Starts deleting the endpoint with all its deployments. `gone` where it does not exist any more. */
   startDelete(workspace: string, endpoint: string): Promise<'gone' | 'deleting'>;
   listEndpoints(workspace: string): Promise<readonly EndpointState[]>;
   /** The value of the `authorization` header for the endpoint, fetched anew at each call and never kept. */
-  readAuthorization(workspace: string, endpoint: string, auth: 'key' | 'entra'): Promise<string>;
+  readAuthorization(workspace: string, endpoint: string, auth: EndpointAuth): Promise<string>;
+}
+
+/** What an operation of ARM's says of its failure. */
+export interface OperationFailure {
+  readonly code: string;
+  readonly message: string;
 }
 
 export interface EndpointOrder {
   readonly workspace: string;
   readonly name: string;
   readonly auth: 'key' | 'entra';
+  readonly publicNetworkAccess: 'enabled' | 'disabled';
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -184,6 +333,11 @@ export interface EndpointState {
   readonly tags: Readonly<Record<string, string>>;
   readonly traffic: Readonly<Record<string, number>>;
   readonly createdAtMs: number | null;
+  /** How it is asked; null where ARM names a way that is not known here. */
+  readonly auth: EndpointAuth | null;
+  readonly publicNetworkAccess: 'enabled' | 'disabled';
+  /** The id of the operation that worked on it last; null where ARM does not tell. */
+  readonly operation: string | null;
   /** True where the answer came from the simulator. */
   readonly simulated: boolean;
 }
@@ -193,6 +347,14 @@ export interface DeploymentState {
   readonly provisioningState: string;
   readonly sku: string | null;
   readonly instances: number | null;
+  /** `azureml://registries/...`, or the ARM id of a model of the workspace. */
+  readonly model: string | null;
+  /** The ARM id of the environment; null for catalog models, which bring their own. */
+  readonly image: string | null;
+  readonly maxConcurrentRequestsPerInstance: number | null;
+  readonly requestTimeoutSeconds: number | null;
+  /** The id of the operation that worked on it last; null where ARM does not tell. */
+  readonly operation: string | null;
 }
 
 /** A refusal of the control plane, as a sentence with what was tried. */
@@ -220,23 +382,102 @@ export interface PriceBook {
   quote(sku: string, region: string): Promise<PriceQuote>;
 }
 
+export interface QuotaBook {
+  /** The usages of a workspace's subscription in a region; never throws for what cannot be had. A minute old at the most. */
+  read(workspace: string, region: string): Promise<QuotaAnswer>;
+}
+
+/** What was read a while ago. */
+export interface Aged<Value> {
+  readonly value: Value;
+  /** Epoch milliseconds. */
+  readonly readAtMs: number;
+}
+
+/** The model catalog: any registry, public or your own. Every refusal is a CatalogError. */
+export interface Catalog {
+  /** The models of a registry whose names contain the words (any capitals), by name; an hour old at the most. */
+  search(registry: string, words: string): Promise<Aged<CatalogList>>;
+  /** One version of a model, or its newest for `latest`; an hour old at the most. */
+  readModel(registry: string, name: string, version: string): Promise<Aged<CatalogModel>>;
+  /** The version itself, or for `latest` the one that is the newest now. */
+  resolveVersion(registry: string, name: string, version: string): Promise<string>;
+}
+
+export interface CatalogList {
+  readonly entries: readonly CatalogEntry[];
+  /** False where the registry has more models than are read, so that some may be missing. */
+  readonly complete: boolean;
+}
+
+/** Why the catalog gave no answer, as a sentence with what to do. */
+export class CatalogError extends Error {
+  /** `not-found`: registry, model or version does not exist, or is not shown to this identity. */
+  readonly code: 'not-found' | 'refused' | 'unreachable';
+
+  constructor(code: CatalogError['code'], message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'CatalogError';
+    this.code = code;
+  }
+}
+
 /** Which addresses of the user's own a run may call (`target.kind: "existing"`). */
 export interface ScoringAddresses {
-  /** The sentence that refuses the address, or null where it may be called. */
+  /** The sentence that refuses the address as it is spelled, or null. */
   refuse(scoringUri: string): string | null;
-  /** The `authorization` header for a target of the user's own; null sends none. Throws a sentence where a setting is missing. */
-  authorization(
-    auth:
-      | { readonly kind: 'setting'; readonly name: string }
-      | { readonly kind: 'entra' }
-      | { readonly kind: 'none' },
-  ): Promise<string | null>;
+  /** Resolves the host and checks everything it resolves to; gives the address to connect to. Never throws. */
+  resolve(scoringUri: string): Promise<ResolvedAddress>;
+  /** The sentence that refuses to send such a credential there, or null. */
+  refuseAuth(auth: ScoringAuth, scoringUri: string): string | null;
+  /**
+   * The `authorization` header for a target of the user's own; null sends none. Throws a sentence where there is none
+   * to send. Where it goes matters for an Entra token alone, whose audience follows from the host.
+   */
+  authorization(auth: ScoringAuth, scoringUri?: string): Promise<string | null>;
 }
+
+/** Sends what a schedule's webhook is told. */
+export interface Webhooks {
+  /** The sentence that refuses the address as it is spelled, or null. */
+  refuse(url: string): string | null;
+  /** Like ScoringAddresses.resolve. */
+  resolve(url: string): Promise<ResolvedAddress>;
+  /** The sentence that says why the named setting cannot sign, or null. */
+  refuseSecret(secretSetting: string): string | null;
+  /** One attempt to post the JSON text, signed. Never throws, follows no redirect, and ends in bounded time. */
+  post(webhook: WebhookOrder, message: WebhookMessage): Promise<WebhookOutcome>;
+}
+
+export interface WebhookMessage {
+  readonly id: string;
+  readonly event: string;
+  readonly body: string;
+}
+
+export interface WebhookOutcome {
+  /** Why it was not taken; null where it was. Holds neither the address nor the secret. */
+  readonly error: string | null;
+  /** Another attempt would fail the same way. */
+  readonly hopeless: boolean;
+}
+
+export type ScoringAuth =
+  | { readonly kind: 'setting'; readonly name: string }
+  | { readonly kind: 'entra' }
+  | { readonly kind: 'none' };
+
+export type ResolvedAddress =
+  | { readonly kind: 'resolved'; readonly address: string }
+  /** `unresolved` may be the moment's, or an endpoint that is gone; `refused` is for good. */
+  | { readonly kind: 'unresolved' | 'refused'; readonly reason: string };
 
 /** The durable engine, as far as handlers and the reaper steer it. Bound anew to each invocation. */
 export interface Orchestrations {
   /** Starts the run's orchestration under the run's id; does nothing where it is running. */
   start(runId: string): Promise<void>;
+  /** The same for a comparison. */
+  startComparison(comparisonId: string): Promise<void>;
   /** Whether the run's orchestration is pending, running or suspended. */
   isRunning(runId: string): Promise<boolean>;
   /** Whether the engine has an instance of that id, in whatever state. */

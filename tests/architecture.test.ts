@@ -12,7 +12,10 @@ const SRC = path.join(import.meta.dirname, '..', 'src');
 const RULES: Readonly<
   Record<string, { readonly rooms: readonly string[]; readonly packages: readonly string[] }>
 > = {
-  core: { rooms: [], packages: ['zod', 'hdr-histogram-js', 'pure-rand', 'csv-stringify', 'node:crypto'] },
+  core: {
+    rooms: [],
+    packages: ['zod', 'hdr-histogram-js', 'pure-rand', 'csv-stringify', 'croner', 'node:crypto'],
+  },
   load: { rooms: ['core'], packages: ['node:*'] },
   orchestrations: { rooms: ['core'], packages: ['durable-functions'] },
   activities: { rooms: ['core', 'load', 'orchestrations', 'services'], packages: ['node:*'] },
@@ -20,8 +23,11 @@ const RULES: Readonly<
     rooms: ['core', 'services', 'config'],
     packages: ['@azure/*', 'undici', 'ipaddr.js', 'node:*'],
   },
-  http: { rooms: ['core', 'services', 'activities', 'dashboard'], packages: ['node:*'] },
-  dashboard: { rooms: ['core'], packages: ['node:*'] },
+  http: { rooms: ['core', 'services', 'activities', 'dashboard'], packages: ['zod', 'node:*'] },
+  dashboard: {
+    rooms: ['core'],
+    packages: ['preact', 'preact/*', '@observablehq/plot', 'node:*'],
+  },
   cli: { rooms: ['core', 'load', 'config', 'http'], packages: ['commander', 'node:*'] },
   services: { rooms: ['core', 'load'], packages: [] },
   config: { rooms: [], packages: ['zod'] },

@@ -1,6 +1,7 @@
 /** The port `Orchestrations` on a Durable Functions client. */
 import * as df from 'durable-functions';
 import { BENCHMARK } from '../orchestrations/benchmark.ts';
+import { COMPARISON } from '../orchestrations/comparison.ts';
 import type { Orchestrations } from '../services.ts';
 
 const ALIVE: ReadonlySet<df.OrchestrationRuntimeStatus> = new Set([
@@ -16,6 +17,10 @@ export function orchestrationsOf(client: df.DurableClient): Orchestrations {
     start: async (runId) => {
       if ((await readStatus(client, runId)) === null)
         await client.startNew(BENCHMARK, { instanceId: runId, input: { runId } });
+    },
+    startComparison: async (comparisonId) => {
+      if ((await readStatus(client, comparisonId)) === null)
+        await client.startNew(COMPARISON, { instanceId: comparisonId, input: { comparisonId } });
     },
     isRunning: async (runId) => {
       const status = await readStatus(client, runId);

@@ -1,4 +1,6 @@
 /** The calls about endpoints: what this installation has alive, and deleting what a run has left behind. */
+import { type AliveEndpoint, listAliveEndpoints } from '../activities/alive-endpoints.ts';
+import { deleteLeak } from '../activities/reap.ts';
 import { releaseLease } from '../activities/release.ts';
 import type { Lease } from '../core/lease.ts';
 import { isFinal } from '../core/run.ts';
@@ -7,19 +9,24 @@ import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { notFound, Problem } from './problem.ts';
 import { isoTime } from './run-view.ts';
 
-/** `GET /api/endpoints`: every endpoint with an open lease, and whether its run has left it behind. */
+/** `GET /api/endpoints`: everything of this installation that is alive, by lease and by tag, and what could not be told. */
 export async function listEndpoints({ services }: ApiCall): Promise<ApiAnswer> {
-  const leases = await services.stores.leases.listOpen();
-  return answerJson(200, { endpoints: await Promise.all(leases.map((lease) => viewLease(services, lease))) });
+  const { endpoints, troubles } = await listAliveEndpoints(services);
+  return answerJson(200, { endpoints: endpoints.map(viewEndpoint), troubles });
 }
 
-/** `DELETE /api/endpoints/{name}`: only what carries an open lease of ours, and only where its run is over. */
+/** `DELETE /api/endpoints/{name}`: only what is ours by lease or by tags, and only where its run is over. */
 export async function deleteEndpoint({ request, services }: ApiCall): Promise<ApiAnswer> {
   const { name } = request.params;
-  const lease =
-    name !== undefined && /^[A-Za-z0-9-]{3,32}$/.test(name) ? await services.stores.leases.read(name) : null;
-  if (lease === null || lease.closedAtMs !== null)
-    throw notFound('An endpoint of that name with an open lease of this installation');
+  const wellFormed = name !== undefined && /^[A-Za-z0-9-]{3,32}$/.test(name);
+  const lease = wellFormed ? await services.stores.leases.read(name) : null;
+  if (lease !== null && lease.closedAtMs === null) return deleteLeased(services, lease);
+  const deleted = wellFormed ? await deleteLeak(services, name) : null;
+  if (deleted === null) throw notFound('An endpoint of that name that belongs to this installation');
+  return answerJson(202, { name, ...deleted });
+}
+
+async function deleteLeased(services: Services, lease: Lease): Promise<ApiAnswer> {
   const run = await services.stores.runs.read(lease.runId);
   if (run !== null && !isFinal(run.state)) {
     throw new Problem(
@@ -32,20 +39,11 @@ export async function deleteEndpoint({ request, services }: ApiCall): Promise<Ap
   return answerJson(202, { name: lease.endpoint, gone, error });
 }
 
-async function viewLease(services: Services, lease: Lease) {
-  const run = await services.stores.runs.read(lease.runId);
-  const from = run?.billing.fromMs ?? lease.createdAtMs;
-  const hours = (services.now() - from) / 3_600_000;
+function viewEndpoint({ createdAtMs, expiresAtMs, keptUntilMs, ...endpoint }: AliveEndpoint) {
   return {
-    name: lease.endpoint,
-    workspace: lease.workspace,
-    runId: lease.runId,
-    sku: lease.sku,
-    instances: lease.instances,
-    createdAt: isoTime(lease.createdAtMs),
-    expiresAt: isoTime(lease.expiresAtMs),
-    costUsd: lease.pricePerHourUsd === null ? null : hours * lease.pricePerHourUsd * lease.instances,
-    leaked: run === null || isFinal(run.state),
-    releaseError: lease.releaseError,
+    ...endpoint,
+    keptUntil: keptUntilMs === null ? null : isoTime(keptUntilMs),
+    createdAt: createdAtMs === null ? null : isoTime(createdAtMs),
+    expiresAt: expiresAtMs === null ? null : isoTime(expiresAtMs),
   };
 }

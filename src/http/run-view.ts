@@ -1,7 +1,15 @@
 /** What `GET /api/runs/{id}` shows of a run's record. Times are ISO 8601; nothing in it is secret. */
 import type { RunFailure } from '../core/failure.ts';
+import type { TriedPlacement } from '../core/placement.ts';
 import type { Plan } from '../core/plan.ts';
-import { accruedUsd, type RunProgress, type RunRecord, type RunState } from '../core/run.ts';
+import {
+  accruedUsd,
+  type RunEndpoint,
+  type RunProgress,
+  type RunRecord,
+  type RunState,
+  warmUpOf,
+} from '../core/run.ts';
 import type { Route } from '../core/shard.ts';
 import type { BenchmarkSpec } from '../core/spec.ts';
 
@@ -16,14 +24,27 @@ export interface RunView {
   readonly plan: Plan;
   readonly progress: Omit<RunProgress, 'measuringFromMs'>;
   readonly endpoint: EndpointView | null;
+  /** All of them, the first among them, where the run has several. */
+  readonly endpoints?: readonly EndpointView[];
+  /** Attempts to deploy that came to nothing, in order. */
+  readonly tried: readonly TriedView[];
+  /** What a queued run waits for. */
+  readonly queuedBecause: string | null;
   readonly cost: CostView;
   readonly failure: RunFailure | null;
   readonly stoppedBy: string | null;
   readonly links: RunLinks;
 }
 
+export type TriedView = Omit<TriedPlacement, 'atMs'> & { readonly at: string };
+
 export interface EndpointView {
   readonly name: string;
+  readonly workspace: string | null;
+  /** Where Azure ML runs something else than was asked for. */
+  readonly mismatch: string | null;
+  /** Until when it is kept, and billed, after the run. */
+  readonly keptUntil: string | null;
   readonly deployment: string | null;
   readonly scoringUri: string | null;
   readonly sku: string | null;
@@ -63,7 +84,12 @@ export function viewRun(run: RunRecord, nowMs: number): RunView {
     spec: run.spec,
     plan: run.plan,
     progress,
-    endpoint: viewEndpoint(run),
+    endpoint: run.endpoint === null ? null : viewEndpoint(run, run.endpoint, 0),
+    ...(run.endpoints && {
+      endpoints: run.endpoints.map((endpoint, index) => viewEndpoint(run, endpoint, index)),
+    }),
+    tried: (run.tried ?? []).map(({ atMs, ...tried }) => ({ ...tried, at: isoTime(atMs) })),
+    queuedBecause: run.queuedBecause ?? null,
     cost: {
       pricePerHourUsd: run.billing.pricePerHourUsd,
       priceReason: run.billing.priceReason,
@@ -94,12 +120,15 @@ function isoTimeOrNull(ms: number | null): string | null {
   return ms === null ? null : isoTime(ms);
 }
 
-function viewEndpoint(run: RunRecord): EndpointView | null {
-  if (run.endpoint === null) return null;
-  const { name, deployment, scoringUri, sku, instances, region, provisioningState, simulated } = run.endpoint;
-  const route = run.warmUp?.route ?? null;
+function viewEndpoint(run: RunRecord, endpoint: RunEndpoint, index: number): EndpointView {
+  const { name, workspace, deployment, scoringUri, sku, instances, region, provisioningState, simulated } =
+    endpoint;
+  const route = warmUpOf(run, index)?.route ?? null;
   return {
     name,
+    workspace,
+    mismatch: endpoint.mismatch ?? null,
+    keptUntil: isoTimeOrNull(endpoint.keptUntilMs ?? null),
     deployment,
     scoringUri,
     sku,
@@ -120,7 +149,12 @@ function sampleCurl(route: Route, spec: BenchmarkSpec): string | null {
     route.api === 'score'
       ? { input_data: { input_string: [message], parameters: { max_new_tokens: 16 } } }
       : { messages: [message], max_tokens: 16 };
-  const needsKey = spec.target.kind === 'managed' || spec.target.auth.kind !== 'none';
+  const needsKey = spec.target.kind !== 'existing' || spec.target.auth.kind !== 'none';
   const authorization = needsKey ? " -H 'Authorization: Bearer <key>'" : '';
-  return `curl -s '${route.url}'${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+  return `curl -s ${quoteForShell(route.url)}${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+}
+
+/** One word of a POSIX shell. A URL may hold a quote, and whoever pastes the line has not chosen the URL. */
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

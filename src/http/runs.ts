@@ -1,22 +1,34 @@
 /** The calls about runs: plan one, start one, look at them, read the results, cancel. */
-import { createHash, randomBytes } from 'node:crypto';
-import { planCells } from '../core/plan.ts';
+import { randomBytes } from 'node:crypto';
 import { buildReport, type Report } from '../core/report.ts';
 import { reportToCsv } from '../core/report-csv.ts';
 import { reportToMarkdown } from '../core/report-markdown.ts';
-import { isFinal, newRunId, RUN_ID_PATTERN, RUN_STATES, type RunRecord, type RunState } from '../core/run.ts';
+import {
+  isFinal,
+  newRunId,
+  queuedRun,
+  RUN_ID_PATTERN,
+  RUN_STATES,
+  type RunRecord,
+  type RunState,
+} from '../core/run.ts';
 import { InvalidContinuation, type RunFilter, type Services } from '../services.ts';
-import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson, answerText } from './answer.ts';
+import { type ApiAnswer, type ApiCall, answerJson, answerText } from './answer.ts';
+import { answerComparisonPlan, isComparisonBody } from './comparison-request.ts';
+import { claimKey, readIdempotencyKey } from './idempotency.ts';
 import { readJsonBody } from './json-body.ts';
 import { planRequest } from './plan-request.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';
 import { readQuery } from './query.ts';
 import { isoTime, runLinks, viewRun } from './run-view.ts';
+import { refuseTooLong } from './too-long.ts';
 
-/** `POST /api/plans`: what a run would do and cost at the most; creates nothing. */
+/** `POST /api/plans`: what a run or a comparison would do and cost at the most; creates nothing. */
 export async function createPlan({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const { spec, plan } = await planRequest(services, await readJsonBody(request));
-  return answerJson(200, { spec, plan, cells: planCells(spec) });
+  const body = await readJsonBody(request);
+  if (isComparisonBody(body)) return answerJson(200, await answerComparisonPlan(services, body));
+  const { spec, plan, cells } = await planRequest(services, body);
+  return answerJson(200, { spec, plan, cells });
 }
 
 /** `POST /api/runs`: starts a run, or finds the one that the same idempotency key has started. */
@@ -24,36 +36,9 @@ export async function createRun({ request, services, orchestrations }: ApiCall):
   const key = readIdempotencyKey(request);
   const { spec, plan } = await planRequest(services, await readJsonBody(request));
   const nowMs = services.now();
-  const { target } = spec;
-  const run: RunRecord = {
-    id: newRunId(nowMs, randomBytes(4).toString('hex')),
-    createdAtMs: nowMs,
-    state: 'queued',
-    spec,
-    plan,
-    cancelRequestedAtMs: null,
-    startedAtMs: null,
-    endedAtMs: null,
-    endpoint: null,
-    warmUp: null,
-    progress: {
-      cellsDone: 0,
-      cellsPlanned: plan.cellsPlanned,
-      current: null,
-      measuringFromMs: null,
-      etaSeconds: null,
-    },
-    billing: {
-      pricePerHourUsd: plan.price.price?.perHourUsd ?? null,
-      priceReason: plan.price.reason,
-      instances: target.instances ?? 1,
-      fromMs: null,
-      untilMs: null,
-    },
-    failure: null,
-    stoppedBy: null,
-  };
-  const id = key === null ? run.id : await claimKey(services, key, run);
+  const run = queuedRun(newRunId(nowMs, randomBytes(4).toString('hex')), { spec, plan }, nowMs);
+  refuseTooLong(services, run);
+  const id = key === null ? run.id : await claimKey(services, key, run.id, spec);
   // Who writes the row starts the orchestration; where that is cut off in between, the reaper's timer does it.
   if ((await services.stores.runs.insert({ ...run, id })) === 'inserted') await orchestrations.start(id);
   const started = await readRun(services, id);
@@ -135,29 +120,4 @@ async function readRun(services: Services, id: string | undefined): Promise<RunR
   const run = id !== undefined && RUN_ID_PATTERN.test(id) ? await services.stores.runs.read(id) : null;
   if (run === null) throw notFound('A run of that id');
   return run;
-}
-
-function readIdempotencyKey(request: ApiRequest): string | null {
-  const key = request.headers.get('idempotency-key');
-  if (key === null) return null;
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw invalidInput([
-    { path: 'Idempotency-Key', message: 'must have 1 to 255 visible ASCII characters and no space' },
-  ]);
-}
-
-/** The run id that belongs to the key: this run's if the key is new, otherwise that of the run it has started. */
-async function claimKey(services: Services, key: string, run: RunRecord): Promise<string> {
-  const bodyHash = sha256(JSON.stringify(run.spec));
-  const claim = await services.stores.keys.claim(sha256(key), { runId: run.id, bodyHash });
-  if (claim.bodyHash === bodyHash) return claim.runId;
-  throw new Problem(
-    409,
-    'Idempotency key in use',
-    `This Idempotency-Key has started run ${claim.runId} with another spec; send that spec again, or use a new key.`,
-  );
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -7,6 +7,7 @@ import { relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiClient } from '../cli/api-client.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
+import { COMPARISON_STATES, isComparisonOver } from '../core/comparison-record.ts';
 import { isFinal, RUN_STATES } from '../core/run.ts';
 import { outliveClosedOutput } from './closed-output.ts';
 import { adoptOrStartCloud, type RunningCloud, stopCloud } from './cloud/launch.ts';
@@ -174,15 +175,24 @@ async function stopEverything(
   console.log(`\`kill ${cloud.pid}\` ends it; by itself it ends after ten minutes without a host.`);
 }
 
-/** How many runs are not final, as far as one page of each state tells; null where the app does not say. */
+/**
+ * How many runs and comparisons are not final, as far as one page of each state tells; null where the app does not say.
+ * A comparison may have no run alive for a moment, between two targets.
+ */
 async function countAliveRuns(client: ApiClient): Promise<number | null> {
   try {
-    const pages = await Promise.all(
+    const runs = await Promise.all(
       RUN_STATES.filter((state) => !isFinal(state)).map((state) =>
         client.listRuns({ state, limit: 200 }, STOP_BY_MS.ask),
       ),
     );
-    return pages.reduce((sum, page) => sum + page.runs.length, 0);
+    const comparisons = await Promise.all(
+      COMPARISON_STATES.filter((state) => !isComparisonOver(state)).map((state) =>
+        client.listComparisons({ state, limit: 200 }, STOP_BY_MS.ask),
+      ),
+    );
+    const aliveRuns = runs.reduce((sum, page) => sum + page.runs.length, 0);
+    return aliveRuns || comparisons.reduce((sum, page) => sum + page.comparisons.length, 0);
   } catch {
     return null;
   }

@@ -70,16 +70,25 @@ export class Scoring {
   readonly #books: Books;
   readonly #gpuSpeed: number;
   readonly #seed: number;
+  /** The clock of resources, which says what is ready, in traffic and alive. */
+  readonly #now: () => number;
   readonly #serving = new Map<string, Serving>();
   readonly #networks = new Map<string, Network>();
   readonly #inFlight = new Map<string, number>();
   #draws = 0;
 
-  constructor(options: { resources: ArmResources; books: Books; gpuSpeed: number; seed: number }) {
+  constructor(options: {
+    resources: ArmResources;
+    books: Books;
+    gpuSpeed: number;
+    seed: number;
+    now: () => number;
+  }) {
     this.#resources = options.resources;
     this.#books = options.books;
     this.#gpuSpeed = options.gpuSpeed;
     this.#seed = options.seed;
+    this.#now = options.now;
   }
 
   /** Answers one call to `/endpoints/{region}/{name}{route}`. */
@@ -94,7 +103,7 @@ export class Scoring {
     if (clientRequestId !== null) response.setHeader('x-ms-client-request-id', clientRequestId);
 
     const startedAtMs = performance.timeOrigin + performance.now();
-    const found = this.#resources.findByRegion(path.region, path.name, Date.now());
+    const found = this.#resources.findByRegion(path.region, path.name, this.#now());
     if (found !== undefined && !this.#networkOf(found).admitConnection(request.socket, performance.now())) {
       request.socket.destroy();
       return;
@@ -102,7 +111,7 @@ export class Scoring {
     const bytes = await readBody(request);
     if (response.closed) return; // gone while it was being read: its 'close' was then, and will not come again
     // Looked up anew: the body may have taken longer than the endpoint lived.
-    const endpoint = this.#resources.findByRegion(path.region, path.name, Date.now());
+    const endpoint = this.#resources.findByRegion(path.region, path.name, this.#now());
     if (endpoint === undefined)
       return sendDoor(response, refusal(404, `There is no endpoint '${path.name}' in ${path.region}.`));
     const call: Call = {
@@ -138,7 +147,7 @@ export class Scoring {
   #route(call: Call): Routed {
     const { request, response, endpoint } = call;
     const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    if (!this.#resources.admits(endpoint, bearer, Date.now()))
+    if (!this.#resources.admits(endpoint, bearer, this.#now()))
       return { refused: refusal(401, 'Unauthorized: the bearer is not a key or token of this endpoint.') };
     if (call.route === '/swagger.json' && request.method === 'GET')
       return { refused: { status: 200, headers: {}, body: swagger(endpoint) } };
@@ -147,7 +156,7 @@ export class Scoring {
     const { deployment } = choice;
     response.setHeader('azureml-model-deployment', deployment.name);
     const serving = this.#servingOf(endpoint, deployment, choice.served);
-    if (isLate(deployment, serving.settings.readyLateMs)) return { refused: NOT_READY };
+    if (isLate(deployment, serving.settings.readyLateMs, this.#now())) return { refused: NOT_READY };
 
     serving.calls += 1;
     const fault = this.#faultOf(endpoint, serving);
@@ -206,7 +215,7 @@ export class Scoring {
 
   /** The deployment a call goes to: the one its header pins, else one drawn by the traffic's shares. */
   #choose(endpoint: Endpoint, pinned: string | string[] | undefined): Choice {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     this.#draws += 1;
     const percent = drawBetween(0, 100, this.#seed, 'traffic', this.#draws);
     // Late traffic is what was in force that long ago.
@@ -280,8 +289,8 @@ export class Scoring {
 }
 
 /** Whether a new deployment does not answer yet, though ARM says that it is ready. */
-function isLate({ operation }: Deployment, readyLateMs: number): boolean {
-  return operation.kind === 'create-deployment' && Date.now() < operation.endsAtMs + readyLateMs;
+function isLate({ operation }: Deployment, readyLateMs: number, nowMs: number): boolean {
+  return operation.kind === 'create-deployment' && nowMs < operation.endsAtMs + readyLateMs;
 }
 
 function unknownFault({ what }: ScoringFault): DoorAnswer {

@@ -48,6 +48,8 @@ export interface SimulatorOptions {
   readonly chaos?: Chaos | undefined;
   /** Enforces ARM's limits of calls per subscription; without it they are only told in headers. */
   readonly throttled?: boolean | undefined;
+  /** The clock of resources and books, in epoch milliseconds (default: the machine's); GPUs take their real time. */
+  readonly now?: (() => number) | undefined;
   /** Gets one line for each change through ARM. */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -61,19 +63,27 @@ export interface Simulator {
 
 /** Starts the simulator on 127.0.0.1. Throws where the port is taken or the state file cannot be read. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const { stateFile, speed = 1, gpuSpeed = 1, seed = 1, throttled = false, log = () => {} } = options;
+  const {
+    stateFile,
+    speed = 1,
+    gpuSpeed = 1,
+    seed = 1,
+    throttled = false,
+    now = Date.now,
+    log = () => {},
+  } = options;
   for (const [name, value] of Object.entries({ speed, gpuSpeed })) {
     if (!(value > 0 && value < Number.POSITIVE_INFINITY))
       throw new RangeError(`${name} is ${value}; it must be above zero.`);
   }
-  const state = loadState(stateFile, Date.now());
+  const state = loadState(stateFile, now());
   const books = new Books(state.accounts);
   const faults = new FaultPlan(options.chaos, state.faultCounts ?? {});
   const offers = new Offers(state.acceptedOffers ?? []);
   const quota = quotaLimits(options.quota);
   const throttle = new Throttle();
   const resources = new ArmResources({ ...state, books, faults, offers, quota, speed, seed });
-  const scoring = new Scoring({ resources, books, gpuSpeed, seed });
+  const scoring = new Scoring({ resources, books, gpuSpeed, seed, now });
 
   const save = () => {
     if (stateFile === undefined) return;
@@ -154,7 +164,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       const body =
         url.pathname === '/simulator/faults'
           ? { rules: faults.rules }
-          : answerBooks(url.pathname, { state, books, speed, gpuSpeed });
+          : answerBooks(url.pathname, { state, books, speed, gpuSpeed, nowMs: now() });
       return sendAnswer(
         response,
         body === undefined ? 404 : 200,
@@ -199,7 +209,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const result = answerArm(
       { method, url, authorization: request.headers.authorization, body },
       context,
-      Date.now(),
+      now(),
     );
     const isLost = typeof result === 'string';
     if (method !== 'GET') {
@@ -254,10 +264,15 @@ function viewRefusal({ code, message }: ArmError) {
 /** `/simulator/books`, and `/simulator/books/{endpoint}/requests`. */
 function answerBooks(
   path: string,
-  { state, books, speed, gpuSpeed }: { state: State; books: Books; speed: number; gpuSpeed: number },
+  {
+    state,
+    books,
+    speed,
+    gpuSpeed,
+    nowMs,
+  }: { state: State; books: Books; speed: number; gpuSpeed: number; nowMs: number },
 ): unknown {
   if (path === '/simulator/books') {
-    const nowMs = Date.now();
     return {
       simulated: true,
       startedAt: new Date(state.startedAtMs).toISOString(),

@@ -2,7 +2,7 @@
 import { cellId, cellKey } from '../../src/core/cell.ts';
 import { DurationHistogram, type EncodedHistogram } from '../../src/core/histogram.ts';
 import type { Lease } from '../../src/core/lease.ts';
-import { planRun } from '../../src/core/plan.ts';
+import { type PlanFacts, planRun } from '../../src/core/plan.ts';
 import type { PriceQuote } from '../../src/core/price.ts';
 import type { CellRecord, Provenance } from '../../src/core/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
@@ -36,10 +36,21 @@ export const A_PRICE: PriceQuote = {
 
 export const NO_PRICE: PriceQuote = { price: null, reason: 'The price list could not be read.' };
 
+/** What the world says while nothing but a price is known. */
+export function someFacts(fields: Partial<PlanFacts> = {}): PlanFacts {
+  return {
+    price: A_PRICE,
+    quota: { verdict: 'unknown', reason: 'Nobody asked.' },
+    model: null,
+    warnings: [],
+    ...fields,
+  };
+}
+
 /** A run that is measuring on a simulated endpoint. */
 export function aRun(fields: Partial<RunRecord> = {}): RunRecord {
   const spec = fields.spec ?? aSpec();
-  const plan = planRun(spec, A_PRICE);
+  const plan = planRun(spec, someFacts());
   if (!plan.ok) throw new Error(`The builder's spec cannot be planned: ${JSON.stringify(plan.faults)}`);
   return {
     id: 'r251634412799999-0123abcd',
@@ -174,7 +185,7 @@ export function aProvenance(fields: Partial<Provenance> = {}): Provenance {
     lengthForced: true,
     maxConcurrentRequestsPerInstance: 8,
     requestTimeoutSeconds: 180,
-    promptSource: 'calibrated',
+    promptSource: 'synthetic-calibrated',
     clientRegion: 'eastus2',
     clientFloor: null,
     isolation: 'exclusive',
@@ -189,14 +200,17 @@ export function aCell(fields: Partial<CellRecord> = {}): CellRecord {
   const level = fields.level ?? 1;
   const workload = fields.workload ?? { promptTokens: 512, outputTokens: 128 };
   const repeat = fields.repeat ?? 1;
+  const loop = fields.loop ?? 'closed';
   return {
     runId: 'r251634412799999-0123abcd',
-    cellKey: cellKey({ workload: 0, level, repeat }),
-    cellId: cellId(level, workload),
+    cellKey: cellKey({ workload: 0, loop, level, repeat }),
+    cellId: cellId({ loop, level }, workload),
     workload,
+    loop,
     level,
     repeat,
     attempt: 1,
+    contaminated: false,
     summary: mergeShards([aShardSummary()]),
     notMeasuredReason: null,
     provenance: aProvenance(),

@@ -21,6 +21,7 @@ export interface Installation {
   readonly hostPid: () => number;
   get(path: string): Promise<JsonAnswer>;
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonAnswer>;
+  put(path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonAnswer>;
   books(): Promise<Books>;
   /** Polls a run until the condition holds, noting each state on the way. */
   watch(
@@ -153,6 +154,7 @@ export async function openInstallation(env: Record<string, string> = {}): Promis
     hostPid: () => (JSON.parse(readFileSync(path.join(state, 'host.json'), 'utf8')) as { pid: number }).pid,
     get: (address) => call('GET', address.startsWith('http') ? address : `${url()}${address}`),
     post: (address, body, headers) => call('POST', `${url()}${address}`, body, headers),
+    put: (address, body, headers) => call('PUT', `${url()}${address}`, body, headers),
     books: async () => (await call('GET', `${simulatorUrl()}/simulator/books`)).json as Books,
     watch: async (id, until, seconds) => {
       const states: string[] = [];

@@ -3,7 +3,7 @@
  * engine in its threads. Only the clock can be moved, so that a lease can expire without waiting for it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { readConfig } from '../../src/config.ts';
+import { readConfig, type TablesAddress } from '../../src/config.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import { createServices } from '../../src/main.ts';
 import type { Services } from '../../src/services.ts';
@@ -13,12 +13,17 @@ import { aRun } from './builders.ts';
 
 /** Deployments take 5 to 13 s at speed 1. */
 const CONTROL_PLANE_SPEED = 40;
+/** Where what is measured is looked at, a slower GPU keeps a busy machine out of the figures. */
+const GPU_SPEED = 20;
 
 export interface RealServices {
   readonly services: Services;
   readonly simulatorUrl: string;
+  readonly tables: TablesAddress;
   /** Moves the services' clock forward. */
   advance(ms: number): void;
+  /** Puts another simulator in the place of the one there is: its GPUs are that fast, and nothing is deployed on it. */
+  replaceGpus(gpuSpeed: number): Promise<void>;
   /** A run of that spec in its row, ready for its first step. */
   aStoredRun(fields?: Partial<RunRecord>): Promise<RunRecord>;
   /** Names of endpoints that the simulator's books show as alive. */
@@ -26,9 +31,13 @@ export interface RealServices {
   close(): Promise<void>;
 }
 
-export async function openRealServices(): Promise<RealServices> {
+/** `settings` are added to those of the environment, or take their place. */
+export async function openRealServices(
+  settings: Record<string, string> = {},
+  { gpuSpeed = GPU_SPEED } = {},
+): Promise<RealServices> {
   const azurite = await startAzurite();
-  const simulator = await startSimulator({ port: 0, speed: CONTROL_PLANE_SPEED, gpuSpeed: 20, seed: 3 });
+  let simulator = await startSimulator({ port: 0, speed: CONTROL_PLANE_SPEED, gpuSpeed, seed: 3 });
   let aheadMs = 0;
   let runs = 0;
   const config = readConfig({
@@ -46,14 +55,21 @@ export async function openRealServices(): Promise<RealServices> {
     ARM_ENDPOINT: simulator.baseUrl,
     PRICES_ENDPOINT: simulator.baseUrl,
     POLL_SECONDS: '1',
-    SIMULATOR_GPU_SPEED: '20',
+    SIMULATOR_GPU_SPEED: String(gpuSpeed),
+    ...settings,
   });
   const services: Services = { ...createServices(config), now: () => Date.now() + aheadMs };
   return {
     services,
     simulatorUrl: simulator.baseUrl,
+    tables: azurite.address,
     advance: (ms) => {
       aheadMs += ms;
+    },
+    replaceGpus: async (speed) => {
+      const port = Number(new URL(simulator.baseUrl).port);
+      await simulator.stop();
+      simulator = await startSimulator({ port, speed: CONTROL_PLANE_SPEED, gpuSpeed: speed, seed: 3 });
     },
     aStoredRun: async (fields = {}) => {
       runs += 1;

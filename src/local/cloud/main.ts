@@ -2,8 +2,8 @@
  * The cloud process: what Azure would keep for us. It holds the table server and the simulated Azure ML, in a process
  * of its own that outlives the host, and ends by itself when no host has lived for a while.
  *
- * Settings: SIMULATOR_PORT, SIMULATOR_SPEED, SIMULATOR_GPU_SPEED, SIMULATOR_SEED, FOUNDRY_BENCH_STATE and
- * CLOUD_IDLE_SECONDS.
+ * Settings: SIMULATOR_PORT, SIMULATOR_SPEED, SIMULATOR_GPU_SPEED, SIMULATOR_SEED, FOUNDRY_BENCH_STATE,
+ * CLOUD_IDLE_SECONDS and CHAOS: the share of calls to the simulator that fail, in percent.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { startSimulator } from '../../simulator/simulator.ts';
@@ -48,6 +48,8 @@ async function main(): Promise<void> {
 
 async function startCloud(folder: StateFolder) {
   const gpuSpeed = readNumber(process.env, 'SIMULATOR_GPU_SPEED', 1, 0.01, 1_000);
+  const seed = readNumber(process.env, 'SIMULATOR_SEED', 1, 0, 2 ** 31 - 1);
+  const chaosPercent = readNumber(process.env, 'CHAOS', 0, 0, 100);
   const port = await choosePort(readPort(process.env, 'SIMULATOR_PORT', SIMULATOR_PORT), 'SIMULATOR_PORT');
   const tables = await startTables(0, folder.tablesFolder);
   const simulator = await startSimulator({
@@ -55,7 +57,8 @@ async function startCloud(folder: StateFolder) {
     stateFile: folder.simulatorFile,
     speed: readNumber(process.env, 'SIMULATOR_SPEED', 1, 0.01, 1_000),
     gpuSpeed,
-    seed: readNumber(process.env, 'SIMULATOR_SEED', 1, 0, 2 ** 31 - 1),
+    seed,
+    ...(chaosPercent > 0 ? { chaos: { percent: chaosPercent, seed } } : {}),
     log,
   });
   const record: PidFile = {

@@ -296,10 +296,12 @@ async function readBody(
   request: IncomingMessage,
   { anyType = false }: { readonly anyType?: boolean } = {},
 ): Promise<{ readonly bytes: Buffer } | Refusal> {
-  const isJson = anyType || /^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');
+  const isJson =
+    anyType || /^application\/(json|x-ndjson)\s*(;|$)/i.test(request.headers['content-type'] ?? '');
   const wrongType: Refusal = {
     status: 415,
-    detail: 'A request with a body needs content-type: application/json.',
+    detail:
+      'A request with a body needs content-type: application/json, or application/x-ndjson for a request set.',
   };
   const tooLarge: Refusal = { status: 413, detail: `A body may have at most ${MAX_BODY_BYTES} bytes.` };
   const declared = Number(request.headers['content-length'] ?? 0);

@@ -37,6 +37,8 @@ export interface EngineOptions {
   readonly invoker: Invoker;
   readonly config: DurableConfig;
   readonly log: Log;
+  /** Epoch milliseconds; another clock than the machine's has to call `wake` where it jumps. */
+  readonly now?: () => number;
 }
 
 /** Runs orchestrations and activities from `start` to `stop`. */
@@ -45,6 +47,7 @@ export class DurableEngine {
   readonly #invoker: Invoker;
   readonly #config: DurableConfig;
   readonly #log: Log;
+  readonly #now: () => number;
   readonly #orchestrators: ReadonlyMap<string, AppFunction>;
   readonly #activities: ReadonlyMap<string, AppFunction>;
   /** Tasks whose activity runs in this process, by seq. */
@@ -58,11 +61,12 @@ export class DurableEngine {
   #isWoken = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ store, invoker, config, log }: EngineOptions) {
+  constructor({ store, invoker, config, log, now = Date.now }: EngineOptions) {
     this.#store = store;
     this.#invoker = invoker;
     this.#config = config;
     this.#log = log;
+    this.#now = now;
     this.#orchestrators = byName(invoker.app.functions, 'orchestration');
     this.#activities = byName(invoker.app.functions, 'activity');
   }
@@ -107,7 +111,7 @@ export class DurableEngine {
   /** Starts as much of the due work as the limits allow; the end of each piece of work wakes the engine again. */
   #pump(): void {
     if (this.#state !== 'started') return;
-    const nowMs = Date.now();
+    const nowMs = this.#now();
 
     const { maxConcurrentActivities, maxConcurrentOrchestrations } = this.#config;
     for (const task of this.#store.readTasks(maxConcurrentActivities + this.#running.size)) {
@@ -164,7 +168,7 @@ export class DurableEngine {
     this.#store.transact(() => {
       // The row is gone when the instance has ended or gone on as new meanwhile; then nobody waits for the answer.
       if (!this.#store.deleteTask(task.seq)) return;
-      this.#store.addMessage(task.instanceId, task.executionId, Date.now(), message);
+      this.#store.addMessage(task.instanceId, task.executionId, this.#now(), message);
     });
   }
 
@@ -198,7 +202,7 @@ export class DurableEngine {
   // --- orchestrations
 
   async #runEpisode(id: string): Promise<void> {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     const instance = this.#store.readInstance(id);
     if (instance === undefined || isTerminal(instance.status)) {
       this.#store.transact(() => this.#store.deleteWork(id));
@@ -251,7 +255,7 @@ export class DurableEngine {
     const decision = decide(instance.name, history, answer, this);
     this.#store.transact(() => {
       this.#store.deleteMessages(seqs);
-      this.#commit(instance, isSuspended, added, decision, timestamp, Date.now());
+      this.#commit(instance, isSuspended, added, decision, timestamp, this.#now());
     });
   }
 
