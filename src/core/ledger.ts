@@ -183,7 +183,7 @@ export function ceilingFaults(asked: { gpus: number; boundUsd: number | null }, 
   if (asked.gpus > ceilings.maxGpusAlive) {
     faults.push({
       path: 'target.instances',
-      message: `times the GPUs of the SKU makes ${asked.gpus} GPUs; this app may have ${ceilings.maxGpusAlive} alive (the setting MAX_GPUS_ALIVE)`,
+      message: `times the GPUs of the SKU, over all endpoints, makes ${asked.gpus} GPUs; this app may have ${ceilings.maxGpusAlive} alive (the setting MAX_GPUS_ALIVE)`,
     });
   }
   const most = Math.min(ceilings.maxUsdPerRun, ceilings.maxUsdPerDay);

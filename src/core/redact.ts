@@ -7,7 +7,7 @@ const MARK = '(redacted)';
 
 const FORMS: readonly (readonly [RegExp, string])[] = [
   // An authorization header or what is quoted of one: `Bearer x`, `Basic x`, `SharedKey account:x`.
-  [/\b(Bearer|Basic|SharedKey(?:Lite)?)\s+(?!realm=|\.\.\.|\(authorization\))[^\s"',;)\]}]+/gi, `$1 ${MARK}`],
+  [/\b(Bearer|Basic|SharedKey(?:Lite)?)\s+(?!realm=|\.\.\.|\()[^\s"',;)\]}]+/gi, `$1 ${MARK}`],
   // A token as Entra signs it, wherever it stands.
   [/\beyJ[\w-]{10,}\.[\w-]{4,}(?:\.[\w-]*)?/g, MARK],
   // Keys in connection strings and in queries: `AccountKey=x`, `?code=x`, `&sig=x`.
@@ -16,6 +16,8 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
     /([?&](?:code|sig|key|api-key|token|access_token|client_secret|subscription-key)=)[^\s&"'#]+/gi,
     `$1${MARK}`,
   ],
+  // Variables that a container prints at its start: `HF_TOKEN=x`.
+  [/\b(\w{0,60}(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_?KEY)\s?=\s?)[^\s;"',]+/g, `$1${MARK}`],
   // The same as headers and as JSON: `x-functions-key: x`, `"primaryKey":"x"`.
   [/\b((?:x-functions-key|api-key|ocp-apim-subscription-key)["']?\s*[:=]\s*["']?)[^\s"',;]+/gi, `$1${MARK}`],
   [

@@ -131,16 +131,19 @@ function chooseCells(
     if (plan.isolation === 'exclusive' && taken.has(endpoint)) continue;
     const maxSeconds = affordableSeconds(plan, repeat, moment.nowMs);
     if (maxSeconds === null) continue; // A shorter workload may still fit.
+    const attempt = (latest.get(cellKey(repeat))?.attempt ?? 0) + 1;
+    // What found no room beside others, or a client that was the limit, is tried again alone.
+    const alone = plan.isolation === 'exclusive' && attempt > 1;
+    if (alone && cells.length > 0) continue;
     const shards = shardsFor(plan, repeat, latest);
     shardsOfWave += shards;
     if (cells.length > 0 && shardsOfWave > SHARDS_PER_WAVE) break;
-    const attempt = (latest.get(cellKey(repeat))?.attempt ?? 0) + 1;
     const contaminated = wasLeftBusy(outcomes, endpoint, endpoints);
     const where = { ...(endpoints > 1 && { endpoint }), ...(settings !== undefined && { settings }) };
     cells.push({ ...repeat, ...where, attempt, shards, maxSeconds, contaminated });
     taken.add(endpoint);
     if (cells.length >= moment.cellsLeft) break;
-    if (plan.isolation === 'exclusive' && taken.size === endpoints) break;
+    if (alone || (plan.isolation === 'exclusive' && taken.size === endpoints)) break;
   }
   return cells;
 }

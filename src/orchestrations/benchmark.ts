@@ -235,6 +235,9 @@ function endingOf(measured: Measured | null): Ending {
   const { stoppedBy } = measured;
   if (measured.canceled) return { state: 'canceled', failure: null, stoppedBy: 'Canceled by the user.' };
   if (measured.aborted) return failure('measure-failed', stoppedBy ?? 'Measuring was aborted.', stoppedBy);
+  // Everything planned was tried: it was no budget that kept it from being measured.
+  if (measured.cells === 0 && stoppedBy === null)
+    return failure('measure-failed', 'No cell could be measured; its row says why each was given up.', null);
   if (measured.cells === 0) {
     return failure(
       'budget-exhausted',

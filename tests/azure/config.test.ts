@@ -7,8 +7,9 @@ const azure = { INSTALLATION_ID: 'prod-1', TABLES_ENDPOINT: 'https://acc.table.c
 
 describe('readConfig', () => {
   it('fills in every default', () => {
-    const { readSecret, ...config } = readConfig(azure);
+    const { readSecret, readWebhookSecret, ...config } = readConfig(azure);
     expect(readSecret).toBeTypeOf('function');
+    expect(readWebhookSecret).toBeTypeOf('function');
     expect(config).toEqual({
       owner: 'prod-1',
       workspaces: {},
@@ -22,6 +23,9 @@ describe('readConfig', () => {
       scoringHosts: AZURE_SCORING_HOSTS,
       allowLoopbackScoring: false,
       allowedPrivateRanges: [],
+      webhookHosts: [],
+      allowLoopbackWebhooks: false,
+      defaultSchedule: null,
       ceilings: { maxUsdPerRun: 500, maxUsdPerDay: 1_000, maxGpusAlive: 32 },
       region: null,
       scalesOut: false,

@@ -418,6 +418,17 @@ describe('several endpoints', () => {
     expect(waves[0]).toHaveLength(4);
   });
 
+  test('do not crowd each other out: a repeat that found no room is tried again alone', () => {
+    const plan = aMeasurePlan({ endpoints: 2 });
+    const busy = (order: CellOrder) =>
+      measured(order, { status: order.endpoint === 1 && order.attempt === 1 ? 'again' : 'measured' });
+    const { waves } = walk(plan, busy);
+    expect(
+      waves.filter((wave) => wave.some(({ attempt }) => attempt > 1)).map((wave) => wave.length),
+    ).toEqual(Array(6).fill(1));
+    expect(waves.filter((wave) => wave.length === 2)).toHaveLength(6);
+  });
+
   test('climb a ramp together, and a level is over when it was measured on each', () => {
     const load: LoadModel = {
       ...closed,

@@ -13,7 +13,9 @@ const REQUESTS = 64;
 /** Every eighth request is attacked: few enough that no level is stopped for its failures. */
 const EVERY = 8;
 const TOKENS = 8;
-const REQUEST_TIMEOUT_MS = 1_500;
+/** For attacks that end by it alone; nothing else comes near the other. */
+const SHORT_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 /** The bound of an answer is 32 MiB; the rest is what buffers on the way hold, ours in this process among them. */
 const READ_LIMIT_BYTES = 256 * 1024 * 1024;
 
@@ -22,14 +24,17 @@ const MEGABYTE = Buffer.alloc(1024 * 1024, 'a');
 const goodAnswer = (tokens: number) =>
   Buffer.concat([Buffer.from(head(200, SSE)), chunk(goodStream(tokens)), Buffer.from(LAST_CHUNK)]);
 
-async function loadUnder(attack: (socket: Socket) => unknown): Promise<ShardSummary> {
+async function loadUnder(
+  attack: (socket: Socket) => unknown,
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
+): Promise<ShardSummary> {
   const server = await openHostile((socket, index) =>
     index % EVERY === EVERY - 1 ? attack(socket) : socket.write(goodAnswer(TOKENS)),
   );
   return startShard(
     shardOrder(server.origin, {
       connections: CONNECTIONS,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      requestTimeoutMs,
       load: { mode: 'count', requests: REQUESTS, maxSeconds: 60 },
     }),
   ).summary;
@@ -78,10 +83,10 @@ const attacks: readonly (readonly [string, RequestFailure, (socket: Socket) => u
     (socket) => socket.write(head(307, { location: 'http://169.254.169.254/x', 'content-length': 0 })),
   ],
   [
-    'answers a million levels deep',
+    'answers a hundred thousand levels deep',
     'masked-error',
     (socket) => {
-      const body = `{"error":${'['.repeat(500_000)}${']'.repeat(500_000)}}`;
+      const body = `{"error":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
       socket.write(head(200, { 'content-type': 'application/json', 'content-length': body.length }) + body);
     },
   ],
@@ -89,7 +94,8 @@ const attacks: readonly (readonly [string, RequestFailure, (socket: Socket) => u
 
 describe('a server of whose answers every eighth is an attack', () => {
   test.each(attacks)('and %s costs those requests and no other: %s', async (_, failure, attack) => {
-    const summary = await loadUnder(attack);
+    const timeoutMs = failure === 'client-timeout' ? SHORT_TIMEOUT_MS : REQUEST_TIMEOUT_MS;
+    const summary = await loadUnder(attack, timeoutMs);
     const attacked = REQUESTS / EVERY;
     expect(summary).toMatchObject({ attempted: REQUESTS, succeeded: REQUESTS - attacked });
     expect(summary.failures).toEqual({ [failure]: attacked });
@@ -103,8 +109,7 @@ describe('a server of whose answers every eighth is an attack', () => {
       written.push(flood(socket, MEGABYTE, 1024 ** 3));
     });
     expect(summary.succeeded).toBe(REQUESTS - REQUESTS / EVERY);
-    // A busy machine may not get through it within the request's timeout.
-    expect(Object.keys(summary.failures).filter((one) => !/oversized|client-timeout/.test(one))).toEqual([]);
+    expect(summary.failures).toEqual({ oversized: REQUESTS / EVERY });
     expect(Math.max(...(await Promise.all(written)))).toBeLessThan(READ_LIMIT_BYTES);
   });
 

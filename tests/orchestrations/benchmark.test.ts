@@ -108,7 +108,8 @@ describe('benchmark', () => {
   });
 
   it.each([
-    [{ ...measured, cells: 0 }, 'budget-exhausted'],
+    [{ ...measured, cells: 0, stoppedBy: 'limits: the time was used up.' }, 'budget-exhausted'],
+    [{ ...measured, cells: 0 }, 'measure-failed'],
     [{ ...measured, succeeded: 0 }, 'nothing-succeeded'],
     [{ ...measured, aborted: true, stoppedBy: 'The endpoint refused the credential.' }, 'measure-failed'],
     [HANG, 'measure-failed'],
