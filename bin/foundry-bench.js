@@ -20,7 +20,7 @@ process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 
 const { runCli } = await import('../dist/cli/program.js');
 const exitCode = await runCli(process.argv.slice(2), process, {
   start: async (args) => (await import('../dist/local/start.js')).startLocal(args),
-  demo: async () => (await import('../dist/local/demo.js')).runDemo(),
+  demo: async (what) => (await import('../dist/local/demo.js')).runDemo(what),
 });
 // Ends at once what still holds the process, but only when a pipe has got everything that was written.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));

@@ -1,5 +1,5 @@
-// Runs on `npm install` / `npm ci`: compiles src to dist where the compiler is installed, and does nothing where
-// it is not (`npm ci --omit=dev`: whoever installs so has built before, or has a package that holds dist).
+// Runs on `npm install` / `npm ci`: compiles src to dist and bundles the page where the compiler is installed, and does
+// nothing where it is not (`npm ci --omit=dev`: whoever installs so has built before, or has a package that holds dist).
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -13,4 +13,5 @@ if (existsSync(compiler)) {
     stdio: 'inherit',
   });
   process.exitCode = status ?? 1;
+  if (status === 0) await (await import('./build-page.js')).writePage();
 }

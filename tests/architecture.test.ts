@@ -26,7 +26,7 @@ const RULES: Readonly<
   http: { rooms: ['core', 'services', 'activities', 'dashboard'], packages: ['zod', 'node:*'] },
   dashboard: {
     rooms: ['core'],
-    packages: ['preact', 'preact/*', '@observablehq/plot', 'node:*'],
+    packages: ['preact', 'preact/*', 'node:*'],
   },
   cli: { rooms: ['core', 'load', 'config', 'http'], packages: ['commander', 'node:*'] },
   services: { rooms: ['core', 'load'], packages: [] },

@@ -1,9 +1,11 @@
 /**
  * The page: one document with its style and its script inside, so that one strict policy covers it and nothing is
  * loaded from anywhere. It holds no data; its script fetches them from /api with the reader's function key.
+ *
+ * The script is what `npm run build` bundles of `app/`; sources run without it until a page is asked for.
  */
 import { createHash } from 'node:crypto';
-import { SCRIPT } from './script.ts';
+import { readFileSync } from 'node:fs';
 import { STYLE } from './style.ts';
 
 /** What the handler of `GET /` answers with status 200. */
@@ -12,11 +14,34 @@ export interface PageResponse {
   readonly body: string;
 }
 
+let built: PageResponse | null = null;
+
+/** The page with the script of the last build, which is read once. Throws where there is none. */
 export function pageResponse(): PageResponse {
+  built ??= renderPage(readBundle());
+  return built;
+}
+
+/** Beside this file in `dist`; from the sources, the last build's. */
+const BUNDLE = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/dashboard/app.bundle.js' : './app.bundle.js',
+  import.meta.url,
+);
+
+function readBundle(): string {
+  try {
+    return readFileSync(BUNDLE, 'utf8');
+  } catch (cause) {
+    throw new Error("The page's script is not built; run `npm run build`.", { cause });
+  }
+}
+
+/** The page around a script, with the policy that admits that script alone. */
+export function renderPage(script: string): PageResponse {
   return {
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'content-security-policy': policyFor(script),
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',
@@ -24,7 +49,7 @@ export function pageResponse(): PageResponse {
       // The page changes with a release, and its policy with it: neither may be kept without asking.
       'cache-control': 'no-cache',
     },
-    body: renderPage(),
+    body: documentOf(script),
   };
 }
 
@@ -32,20 +57,22 @@ export function pageResponse(): PageResponse {
  * Only this page's own script and style run, only this host is asked, and text can never become markup: a value that
  * gets into the page by a mistake is still not executed, loaded or sent anywhere.
  */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  `script-src '${hashOf(SCRIPT)}'`,
-  `style-src '${hashOf(STYLE)}'`,
-  "connect-src 'self'",
-  'img-src data:',
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join('; ');
+function policyFor(script: string): string {
+  return [
+    "default-src 'none'",
+    `script-src '${hashOf(script)}'`,
+    `style-src '${hashOf(STYLE)}'`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
+}
 
-export function renderPage(): string {
+function documentOf(script: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -57,39 +84,9 @@ export function renderPage(): string {
 <style>${STYLE}</style>
 </head>
 <body>
-<header>
-<h1><a href="#/">foundry-bench</a></h1>
-<p id="health"></p>
-</header>
-<p id="simulated" class="banner simulated" hidden></p>
-<p id="degraded" class="banner" hidden></p>
-<p id="notice" class="banner problem" role="alert" hidden></p>
-<main id="main"><p class="quiet">Loading.</p></main>
-<footer><p>The same data as JSON: <a href="/api/runs">/api/runs</a></p></footer>
-
-<dialog id="key-dialog" aria-labelledby="key-title">
-<form method="dialog">
-<h2 id="key-title">This host wants a function key</h2>
-<p id="key-refused" class="problem-text" role="alert" hidden>That key was refused.</p>
-<label for="key-input">Function key</label>
-<input id="key-input" type="password" autocomplete="off" spellcheck="false" required>
-<p class="quiet">Kept in this tab until it is closed, and sent to this host only.</p>
-<p class="actions"><button type="submit" value="use" class="primary">Use it</button>
-<button type="submit" value="" formnovalidate>Not now</button></p>
-</form>
-</dialog>
-
-<dialog id="confirm-dialog" aria-labelledby="confirm-title" aria-describedby="confirm-text">
-<form method="dialog">
-<h2 id="confirm-title"></h2>
-<p id="confirm-text"></p>
-<p class="actions"><button type="submit" value="yes" id="confirm-yes" class="danger"></button>
-<button type="submit" value="" autofocus>Keep it</button></p>
-</form>
-</dialog>
-
 <noscript><p class="banner">This page needs JavaScript. The data it shows are at /api/runs.</p></noscript>
-<script type="module">${SCRIPT}</script>
+<div id="app"></div>
+<script type="module">${script}</script>
 </body>
 </html>
 `;

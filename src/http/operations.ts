@@ -170,7 +170,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     description: 'The CSV begins with the ten columns of the scripts that this project replaces.',
     tag: 'runs',
     path: runId,
-    query: { format: z.enum(['json', 'csv', 'md']).default('json') },
+    query: { format: z.enum(['json', 'csv', 'md', 'html']).default('json') },
     answers: {
       200: {
         description: 'The report.',
@@ -178,6 +178,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
           ...json(report),
           'text/csv': { schema: z.string() },
           'text/markdown': { schema: z.string() },
+          'text/html': { schema: z.string() },
         },
       },
     },

@@ -12,6 +12,7 @@ import {
   type RunRecord,
   type RunState,
 } from '../core/run.ts';
+import { reportToHtml } from '../dashboard/report-file.ts';
 import { InvalidContinuation, type RunFilter, type Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson, answerText } from './answer.ts';
 import { answerComparisonPlan, isComparisonBody } from './comparison-request.ts';
@@ -85,14 +86,16 @@ export async function getRun({ request, services }: ApiCall): Promise<ApiAnswer>
 /** `GET /api/runs/{id}/results`: the stored report, or while the run lasts one of the rows so far. */
 export async function getResults({ request, services }: ApiCall): Promise<ApiAnswer> {
   const { format = 'json' } = readQuery(request, ['format']);
-  if (!['json', 'csv', 'md'].includes(format))
-    throw invalidInput([{ path: 'format', message: 'must be json, csv or md' }]);
+  if (!['json', 'csv', 'md', 'html'].includes(format))
+    throw invalidInput([{ path: 'format', message: 'must be json, csv, md or html' }]);
   const run = await readRun(services, request.params.id);
   const stored = await services.stores.reports.read(run.id);
   const report: Report = stored ?? buildReport(run, await services.stores.cells.list(run.id));
   const file = (extension: string) => ({
     'content-disposition': `attachment; filename="${run.id}.${extension}"`,
   });
+  if (format === 'html')
+    return answerText('text/html; charset=utf-8', reportToHtml(report, stored === null), file('html'));
   if (format === 'csv') return answerText('text/csv; charset=utf-8', reportToCsv(report), file('csv'));
   if (format === 'md')
     return answerText('text/markdown; charset=utf-8', reportToMarkdown(report, stored === null), file('md'));

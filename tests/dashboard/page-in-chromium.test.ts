@@ -1,9 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { planCells, planRun } from '../../src/core/plan.ts';
 import { buildReport, type Report } from '../../src/core/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
+import { SKUS } from '../../src/core/sku.ts';
 import { mergeShards } from '../../src/core/summary.ts';
+import { reportToHtml } from '../../src/dashboard/report-file.ts';
 import { viewRun } from '../../src/http/run-view.ts';
 import {
   A_MOMENT_MS,
@@ -15,7 +22,9 @@ import {
   aShardSummary,
   aSpec,
   aWindow,
+  someFacts,
 } from '../support/builders.ts';
+import { sampleReport } from './sample-run.ts';
 import { type Script, type ScriptedEndpoint, type ScriptedHost, startScriptedHost } from './scripted-host.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -105,7 +114,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     expect(await textsOf(rows.nth(0))).toMatchObject([
       'Phi-4 version 7Standard_NC24ads_A100_v4',
       'measuring',
-      '3 of 12',
+      '3 of 12c4-p512-o128 (repeat 1 of 3)about 2 min left',
       expect.stringMatching(/^\$0\.3\dof \$\d+\.\d\d$/),
       expect.any(String),
       'fb-0123456789abcdef-a1',
@@ -126,7 +135,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
   test('without a run it says how to start one, and that nothing is alive', async () => {
     const { page, wrong } = await open();
     await page.getByText('No run yet.').waitFor();
-    expect(await page.locator('pre').textContent()).toContain('curl -X POST http://127.0.0.1:');
+    expect(await page.getByRole('link', { name: 'Start the first run' }).getAttribute('href')).toBe('#/new');
     await page.getByText('None. This installation keeps nothing alive').waitFor();
     expect(await wrong()).toEqual([]);
   });
@@ -200,7 +209,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
       }),
     ];
     await page.getByText('12 of 12 measurements done.').waitFor();
-    expect(await page.locator('details pre').isVisible()).toBe(true);
+    expect(await page.getByText('"seed": 42').isVisible()).toBe(true);
     expect(await page.getByRole('button', { name: 'Cancel the run' }).count()).toBe(0);
     const calls = host.requests.length;
     await page.waitForTimeout(2_500);
@@ -318,6 +327,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     await page.goto(`${host.url}#/what/ever`);
     await page.getByText('No run yet.').waitFor();
     await host.close();
+    await page.goto(`${host.url}#/new`);
     await page.goto(`${host.url}#/`);
     await page.getByText('The host does not answer.').waitFor();
     expect(await wrong()).toEqual([]);
@@ -332,9 +342,194 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     await page.goto(`${host?.url}#/runs/${RUN_ID}`);
     await page.locator('table.results').waitFor();
     expect(await literal.count()).toBeGreaterThan(0);
+    await page.goto(`${host?.url}#/new`);
+    await page.getByLabel('Model', { exact: true }).fill(HOSTILE);
+    await page.getByText(`Latest version ${HOSTILE}`).waitFor();
+    await page.getByRole('button', { name: 'Work out the plan' }).click();
+    await page.getByText('2 things are to change').waitFor();
+    expect(await page.locator('main').textContent()).toContain(HOSTILE);
     expect(await page.locator('main img, main script').count()).toBe(0);
     expect(await page.locator('main a[href^="javascript" i], main a[href^="http" i]').count()).toBe(0);
     expect(await wrong()).toEqual([]);
+  });
+
+  test('starts a run from the form, only after its plan was seen, and watches it', async () => {
+    const { page, host, wrong } = await open({ plan: aPlanAnswer(), startedRun: aView() }, '#/new');
+    const start = page.getByRole('button', { name: /^Start the run/ });
+    await page.getByLabel('Model', { exact: true }).fill('phi-4');
+    await page.getByText('Latest version 8, chat-completion, context of 16,384 tokens.').waitFor();
+    await page.getByRole('radio', { name: /NC48ads_A100_v4/ }).check();
+    expect(await page.getByRole('radio', { name: /Standard_/ }).count()).toBe(2);
+    await page.getByLabel('Prompt tokens').fill('256, 1024');
+    await page.getByLabel('Time to first token').fill('500');
+    expect(await start.isDisabled()).toBe(true);
+    await page.getByRole('button', { name: 'Work out the plan' }).click();
+    const bound = aPlanAnswer().plan.boundUsd;
+    await page.getByRole('button', { name: `Start the run, for $${bound?.toFixed(2)} at most` }).waitFor();
+
+    await page.getByLabel('Levels', { exact: true }).fill('1, 8');
+    expect(await start.isDisabled()).toBe(true);
+    await page.getByRole('button', { name: 'Work out the plan' }).click();
+    await start.click();
+    await page.getByRole('heading', { name: 'Phi-4 version 7' }).waitFor();
+    await page.getByText('3 of 12 measurements done').waitFor();
+
+    const posts = host.requests.filter((request) => request.method === 'POST');
+    expect(posts.map((request) => request.path)).toEqual(['/api/plans', '/api/plans', '/api/runs']);
+    expect(posts[2]?.body).toEqual(posts[1]?.body);
+    expect(posts[2]?.body).toMatchObject({
+      model: { registry: 'AzureML', name: 'phi-4', version: 'latest' },
+      target: { kind: 'managed', sku: 'Standard_NC48ads_A100_v4', instances: 1 },
+      workloads: { promptTokens: [256, 1024], outputTokens: [128] },
+      concurrency: { levels: [1, 8] },
+      slo: { attainment: 0.95, ttftMs: 500 },
+    });
+    expect(posts[2]?.idempotencyKey).toMatch(/^[0-9a-f]{32}$/);
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('every fault of a refused form stands at its field, and the list of them leads there', async () => {
+    const faults = [
+      { path: 'concurrency.levels[1]', message: 'must be a whole number from 1 to 512' },
+      { path: 'limits.maxUsd', message: 'is too little; raise it' },
+      { path: 'isolation', message: 'is strange' },
+    ];
+    const { page } = await open({ faults }, '#/new');
+    await page.getByRole('button', { name: 'Work out the plan' }).click();
+    await page.getByText('3 things are to change:').waitFor();
+    expect(await page.getByLabel('Levels', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+    expect(await describedBy(page, 'Levels')).toContain('number 2: must be a whole number from 1 to 512');
+    expect(await describedBy(page, 'Dollars')).toContain('is too little; raise it');
+    expect(await page.getByLabel('Repeats').getAttribute('aria-invalid')).toBe(null);
+    await page.getByText('isolation is strange').waitFor();
+    await page.waitForFunction("document.activeElement.getAttribute('role') === 'alert'");
+    await page.getByRole('alert').getByRole('button', { name: 'Dollars' }).click();
+    expect(await page.evaluate('document.activeElement.id')).toBe('field-maxUsd');
+    expect(await page.getByRole('button', { name: 'Start the run' }).isDisabled()).toBe(true);
+  });
+
+  test('a start that is refused is told, and can be tried again under the same key', async () => {
+    const { page, host } = await open({ plan: aPlanAnswer() }, '#/new');
+    await page.getByRole('button', { name: 'Work out the plan' }).click();
+    await page.getByRole('button', { name: /^Start the run, for/ }).click();
+    await page.getByRole('alert').getByText('Not now.').waitFor();
+    host.script.startedRun = aView();
+    await page.getByRole('button', { name: /^Start the run, for/ }).click();
+    await page.getByRole('heading', { name: 'Phi-4 version 7' }).waitFor();
+    const keys = host.requests.filter((request) => request.path === '/api/runs' && request.method === 'POST');
+    expect(new Set(keys.map((request) => request.idempotencyKey)).size).toBe(1);
+  });
+
+  test('where Azure tells no SKUs, one is named in a field', async () => {
+    const { page } = await open({ skus: null }, '#/new');
+    await page.getByText('The list cannot be read: Azure did not answer.').waitFor();
+    expect(await page.getByLabel('SKU').inputValue()).toBe('Standard_NC24ads_A100_v4');
+  });
+
+  test("the marks and the table of a chart are the JSON's values", async () => {
+    const report = sampleReport();
+    const { page } = await open(
+      { runs: [aView()], reports: { [RUN_ID]: { ...report, partial: false } } },
+      `#/runs/${RUN_ID}`,
+    );
+    const figure = page.locator('#chart-throughput');
+    await figure.getByText('Values as a table').click();
+    const values = await figure.locator('tbody tr').evaluateAll((rows) =>
+      (
+        rows as unknown as {
+          children: Iterable<{
+            textContent: string;
+            querySelector: (tag: string) => { value: string } | null;
+          }>;
+        }[]
+      ).map((row) => [...row.children].map((cell) => cell.querySelector('data')?.value ?? cell.textContent)),
+    );
+    expect(values).toEqual(
+      report.rows.map((row) => [
+        String(row.level),
+        `${row.workload.promptTokens} → ${row.workload.outputTokens} tokens`,
+        String(row.outputTokensPerSecond),
+        String(row.outputTokensInterval?.lower),
+        String(row.outputTokensInterval?.upper),
+      ]),
+    );
+    const marks = figure.locator('.wide .mark');
+    expect(await marks.count()).toBe(report.rows.length);
+    const heights = await marks.evaluateAll((elements) =>
+      (elements as unknown as { getBBox: () => { y: number; height: number } }[]).map((element) => {
+        const box = element.getBBox();
+        return box.y + box.height / 2;
+      }),
+    );
+    const rates = report.rows.map((row) => row.outputTokensPerSecond ?? 0);
+    const perPixel = ((rates[5] ?? 0) - (rates[0] ?? 0)) / ((heights[0] ?? 0) - (heights[5] ?? 0));
+    rates.forEach((rate, index) => {
+      expect(
+        Math.abs((heights[0] ?? 0) - (rate - (rates[0] ?? 0)) / perPixel - (heights[index] ?? 0)),
+      ).toBeLessThan(0.3);
+    });
+    expect(await page.locator('figure').count()).toBe(9);
+  });
+
+  test('an open table of a chart stays open when the run goes on', async () => {
+    const report = sampleReport();
+    const { page, host } = await open(
+      { runs: [aView()], reports: { [RUN_ID]: { ...report, rows: report.rows.slice(0, 3), partial: true } } },
+      `#/runs/${RUN_ID}`,
+    );
+    const figure = page.locator('#chart-cost');
+    await figure.getByText('Values as a table').click();
+    expect(await figure.locator('tbody tr').count()).toBe(3);
+    host.script.reports = { [RUN_ID]: { ...report, partial: true } };
+    host.script.runs = [aView({ progress: { ...aRun().progress, cellsDone: 9 } })];
+    await figure.locator('tbody tr').nth(11).waitFor();
+    expect(await figure.locator('table').isVisible()).toBe(true);
+  });
+
+  test('what is left behind is told in red with its cost, and until when the others live', async () => {
+    const leaked = anEndpoint({ name: 'fb-leaked-a1', leaked: true, costUsd: 9.17, expiresAt: hence(-12) });
+    const { page } = await open({
+      endpoints: [anEndpoint({ expiresAt: hence(54) }), leaked],
+      troubles: ['Workspace "prod" did not answer.'],
+    });
+    await page
+      .getByRole('alert')
+      .getByText('One endpoint was left behind, at a cost of $9.17 so far.')
+      .waitFor();
+    await page.getByText('in 54 min').waitFor();
+    await page.getByText('12 min ago').waitFor();
+    await page.getByText('Workspace "prod" did not answer.').waitFor();
+  });
+
+  test('an answer that lacks newer fields, or has unknown ones, is shown all the same', async () => {
+    const { rows } = sampleReport();
+    const old = rows.map(({ slo, outputTokensInterval, clientValid, failures, ...row }) => ({
+      ...row,
+      news: 1,
+    }));
+    const { page, wrong } = await open(
+      { runs: [aView()], reports: { [RUN_ID]: { rows: old, partial: false } as never } },
+      `#/runs/${RUN_ID}`,
+    );
+    await page.locator('#chart-throughput').waitFor();
+    expect(await page.locator('table.results tbody tr').count()).toBe(rows.length);
+    expect(await wrong()).toEqual([]);
+  });
+
+  test('says that it is loading until the first answer', async () => {
+    const { page } = await open({ delayMs: 1_500, runs: [aView()] });
+    await page.getByText('Loading.').waitFor();
+    await page.locator('table.runs').waitFor();
+    expect(await page.getByText('Loading.').count()).toBe(0);
+  });
+
+  test('moves nothing for a reader who asked for that', async () => {
+    const { page } = await open();
+    const durationOf = "getComputedStyle(document.querySelector('a.button')).transitionDuration";
+    await page.getByText('No run yet.').waitFor();
+    expect(await page.evaluate(durationOf)).not.toBe('0s');
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    expect(await page.evaluate(durationOf)).toBe('0s');
   });
 
   test('is worked by the keyboard, in landmarks, with a heading that takes the focus of a new view', async () => {
@@ -346,23 +541,189 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     expect(await page.evaluate('document.activeElement.tagName')).toBe('H2');
     for (const landmark of ['banner', 'main', 'contentinfo'] as const)
       expect(await page.getByRole(landmark).count()).toBe(1);
-    expect(await page.getByRole('progressbar', { name: 'Cells measured' }).count()).toBe(1);
+    expect(await page.getByRole('progressbar', { name: 'Measurements done' }).count()).toBe(1);
   });
 
-  test('fits the width of a phone', async () => {
-    const { page } = await open({
-      runs: [aView()],
-      endpoints: [anEndpoint()],
-      reports: { [RUN_ID]: { ...aReport(), partial: false } },
-    });
-    await page.setViewportSize({ width: 390, height: 844 });
-    for (const hash of ['#/', `#/runs/${RUN_ID}`]) {
-      await page.goto(`${host?.url}${hash}`);
-      await page.locator('table').first().waitFor();
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
-    }
+  /** Every state of the page that somebody can come to, as how to come to it. */
+  const STATES: readonly {
+    readonly name: string;
+    readonly script: () => Partial<Script>;
+    readonly hash?: string;
+    readonly reach: (page: Page) => Promise<unknown>;
+  }[] = [
+    { name: 'nothing yet', script: () => ({}), reach: (page) => page.getByText('No run yet.').waitFor() },
+    {
+      name: 'runs, one that was left behind, and trouble',
+      script: () => ({
+        runs: [aView(), aView({ id: 'r251634412800000-0123abcd', state: 'failed' })],
+        endpoints: [
+          anEndpoint(),
+          anEndpoint({ name: 'fb-leaked-a1', leaked: true, releaseError: 'ARM answered 409.' }),
+        ],
+        troubles: ['Workspace "prod" did not answer.'],
+        health: {
+          ...aScript().health,
+          simulated: true,
+          simulatorGpuSpeed: 4,
+          degraded: ['Tables are slow.'],
+        },
+      }),
+      reach: (page) => page.locator('table.endpoints').waitFor(),
+    },
+    {
+      name: 'a run with its charts and their tables',
+      script: () => ({
+        runs: [aView({ stoppedBy: 'The budget was used up.' })],
+        reports: { [RUN_ID]: { ...sampleReport([1, 16, 32]), partial: true } },
+      }),
+      hash: `#/runs/${RUN_ID}`,
+      reach: async (page) => {
+        await page.locator('table.results').waitFor();
+        await page.evaluate('for (const one of document.querySelectorAll("details")) one.open = true');
+      },
+    },
+    {
+      name: 'a failed run',
+      script: () => ({
+        runs: [
+          aView({ state: 'failed', failure: { code: 'deploy-failed', message: 'The quota is used up.' } }),
+        ],
+      }),
+      hash: `#/runs/${RUN_ID}`,
+      reach: (page) => page.getByText('Nothing was measured.').waitFor(),
+    },
+    {
+      name: 'the form with faults',
+      script: () => ({ faults: [{ path: 'concurrency.levels', message: 'must name at least one level' }] }),
+      hash: '#/new',
+      reach: async (page) => {
+        await page.getByRole('radio', { name: /NC96/ }).waitFor();
+        await page.getByRole('button', { name: 'Work out the plan' }).click();
+        await page.getByText('One thing is to change:').waitFor();
+      },
+    },
+    {
+      name: 'the form with a plan',
+      script: () => ({ plan: aPlanAnswer() }),
+      hash: '#/new',
+      reach: async (page) => {
+        await page.getByLabel('Model', { exact: true }).fill('Phi-4');
+        await page.getByText('Latest version 8').waitFor();
+        await page.getByRole('button', { name: 'Work out the plan' }).click();
+        await page.getByText('Every cell of the plan').click();
+      },
+    },
+    {
+      name: 'a question',
+      script: () => ({ runs: [aView()] }),
+      hash: `#/runs/${RUN_ID}`,
+      reach: (page) => page.getByRole('button', { name: 'Cancel the run' }).click(),
+    },
+    {
+      name: 'a key that was refused',
+      script: () => ({ key: 'right' }),
+      reach: async (page) => {
+        await page.getByLabel('Function key', { exact: true }).fill('wrong');
+        await page.keyboard.press('Enter');
+        await page.getByText('That key was refused.').waitFor();
+      },
+    },
+    {
+      name: 'no key',
+      script: () => ({ key: 'right' }),
+      reach: async (page) => {
+        await page.getByRole('button', { name: 'Not now' }).click();
+        await page.getByText('Without its function key').waitFor();
+      },
+    },
+  ];
+
+  test.each(STATES)(
+    '$name: axe finds nothing, in both themes and at two widths, and nothing is cut off',
+    async ({ script, hash, reach }) => {
+      const { page, wrong } = await open(script(), hash);
+      await reach(page);
+      await page.evaluate(axe.source);
+      for (const [width, colorScheme, rules] of [
+        [1280, 'light', 'all'],
+        [360, 'dark', 'of the looks'],
+        [1280, 'dark', 'of the looks'],
+      ] as const) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+        expect(await axeFindings(page, rules), `${width} px, ${colorScheme}`).toEqual([]);
+      }
+      expect(await wrong()).toEqual([]);
+    },
+  );
+
+  test('the mailed report is looked at without any network, and axe finds nothing in it', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'foundry-bench-report-'));
+    const file = path.join(folder, 'report.html');
+    const html = reportToHtml({ ...sampleReport(), notes: [HOSTILE] }, false);
+    writeFileSync(file, html);
+    const opened = await browser.newContext({ offline: true, javaScriptEnabled: true });
+    context = opened;
+    const page = await opened.newPage();
+    const asked: string[] = [];
+    const told: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    page.on('console', (message) => told.push(message.text()));
+    await page.goto(pathToFileURL(file).href);
+    expect(await page.locator('figure .wide .mark').count()).toBeGreaterThan(50);
+    expect(await page.locator('#chart-throughput .wide').isVisible()).toBe(true);
+    expect(await page.locator('#chart-throughput .narrow').isVisible()).toBe(false);
+    expect(await page.locator('main').textContent()).toContain(HOSTILE);
+    await page.evaluate(axe.source);
+    expect(await axeFindings(page)).toEqual([]);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await axeFindings(page, 'of the looks')).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 800 });
+    expect(await page.locator('#chart-throughput .narrow').isVisible()).toBe(true);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    expect(asked).toEqual([pathToFileURL(file).href]);
+    expect(told).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 });
+
+/** Those of axe's rules that theme and width can change the answer of. */
+const LOOK_RULES = [
+  'color-contrast',
+  'target-size',
+  'scrollable-region-focusable',
+  'meta-viewport',
+  'link-in-text-block',
+];
+
+/** The violations of every rule of axe but those of an unfinished document, with where they are. */
+async function axeFindings(page: Page, rules: 'all' | 'of the looks' = 'all'): Promise<string[]> {
+  const options = rules === 'all' ? {} : { runOnly: LOOK_RULES };
+  return page.evaluate(
+    `axe.run(${JSON.stringify(options)}).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)).slice(0, 4))`,
+  );
+}
+
+async function describedBy(page: Page, label: string): Promise<string> {
+  const ids = (await page.getByRole('textbox', { name: label }).getAttribute('aria-describedby')) ?? '';
+  const texts = await Promise.all(ids.split(' ').map((id) => page.locator(`#${id}`).textContent()));
+  return texts.join(' ');
+}
+
+/** What `POST /api/plans` tells of `aSpec`. */
+function aPlanAnswer() {
+  const spec = aSpec();
+  const facts = someFacts({ warnings: ['One endpoint is one machine.'] });
+  const planned = planRun(spec, facts);
+  if (!planned.ok) throw new Error('The spec of the tests cannot be planned.');
+  return { spec, plan: planned.value, cells: planCells(spec, null) };
+}
+
+/** So many minutes from now. */
+function hence(minutes: number): string {
+  return new Date(Date.now() + minutes * 60_000 + 5_000).toISOString();
+}
 
 function aScript(): Script {
   return {
@@ -371,6 +732,30 @@ function aScript(): Script {
     olderRuns: [],
     reports: {},
     endpoints: [],
+    troubles: [],
+    plan: null,
+    faults: [],
+    models: [
+      {
+        name: 'Phi-4',
+        latestVersion: '8',
+        task: 'chat-completion',
+        contextTokens: 16_384,
+        allowedSkus: ['Standard_NC24ads_A100_v4', 'Standard_NC48ads_A100_v4'],
+        recommendedSkus: ['Standard_NC24ads_A100_v4'],
+      },
+      { name: 'Phi-4-mini-instruct', latestVersion: '1' },
+    ],
+    skus: {
+      region: 'eastus2',
+      skus: SKUS.map((sku) => ({
+        ...sku,
+        quota: { verdict: 'fits', usedCores: 24, limitCores: 192 },
+        price: { perHourUsd: 3.67 },
+      })),
+    },
+    startedRun: null,
+    delayMs: 0,
     key: null,
   };
 }
@@ -459,6 +844,13 @@ function hostileScript(text: string): Partial<Script> {
     runs: [{ ...view, spec, plan: { ...view.plan, warnings: [text] } }],
     reports: { [RUN_ID]: { ...report, notes: [text], partial: false } },
     endpoints: [anEndpoint({ name: text, workspace: text, sku: text, leaked: true, releaseError: text })],
+    troubles: [text],
+    models: [{ name: text, latestVersion: text, task: text, allowedSkus: [text], recommendedSkus: [text] }],
+    skus: { region: text, skus: [{ ...SKUS[0], name: text, gpu: text, price: { perHourUsd: 1 } }] },
+    faults: [
+      { path: 'model.name', message: text },
+      { path: text, message: text },
+    ],
   };
 }
 

@@ -1,18 +1,20 @@
 /** A real HTTP server that answers the page and the calls that it makes, from values that a test sets. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { bundlePage } from '../../bin/build-page.js';
 import type { Report } from '../../src/core/report.ts';
-import { pageResponse } from '../../src/dashboard/page.ts';
+import { type PageResponse, renderPage } from '../../src/dashboard/page.ts';
 import type { RunView } from '../../src/http/run-view.ts';
 
 export interface ScriptedEndpoint {
   readonly name: string;
   readonly workspace: string;
-  readonly runId: string;
-  readonly sku: string;
-  readonly instances: number;
-  readonly createdAt: string;
-  readonly expiresAt: string;
+  readonly runId: string | null;
+  readonly sku: string | null;
+  readonly instances: number | null;
+  readonly createdAt: string | null;
+  readonly expiresAt: string | null;
   readonly costUsd: number | null;
   readonly leaked: boolean;
   readonly releaseError: string | null;
@@ -31,6 +33,18 @@ export interface Script {
   olderRuns: RunView[];
   reports: Record<string, Report & { partial: boolean }>;
   endpoints: ScriptedEndpoint[];
+  /** What could not be looked at when endpoints were listed. */
+  troubles: string[];
+  /** What POST /api/plans answers; faults instead make it a 400. */
+  plan: object | null;
+  faults: { readonly path: string; readonly message: string }[];
+  models: object[];
+  /** Null makes GET /api/skus a 502. */
+  skus: object | null;
+  /** The run that POST /api/runs starts. */
+  startedRun: RunView | null;
+  /** Milliseconds before any answer of the API. */
+  delayMs: number;
   /** The key that every call but the page and health must carry; null wants none. */
   key: string | null;
 }
@@ -38,21 +52,41 @@ export interface Script {
 export interface ScriptedHost {
   readonly url: string;
   readonly script: Script;
-  /** Every request so far: method, path and the key it carried. */
-  readonly requests: { readonly method: string; readonly path: string; readonly key: string | null }[];
+  /** Every request so far, with its body as JSON. */
+  readonly requests: RecordedRequest[];
   close(): Promise<void>;
 }
 
+export interface RecordedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly key: string | null;
+  readonly idempotencyKey: string | null;
+  readonly body: unknown;
+}
+
+/** What the sources of the page say now, bundled once for all tests of a file. */
+let page: Promise<PageResponse> | null = null;
+
 export async function startScriptedHost(script: Script): Promise<ScriptedHost> {
-  const requests: ScriptedHost['requests'] = [];
-  const server = createServer((request, response) => {
-    const key = request.headers['x-functions-key'];
+  page ??= bundlePage().then(renderPage);
+  const served = await page;
+  const requests: RecordedRequest[] = [];
+  const server = createServer(async (request, response) => {
+    const text = await readText(request);
+    const header = (name: string) => {
+      const value = request.headers[name];
+      return typeof value === 'string' ? value : null;
+    };
     requests.push({
       method: request.method ?? '',
       path: request.url ?? '',
-      key: typeof key === 'string' ? key : null,
+      key: header('x-functions-key'),
+      idempotencyKey: header('idempotency-key'),
+      body: text === '' ? null : JSON.parse(text),
     });
-    answer(script, request, response);
+    if (script.delayMs > 0) await delay(script.delayMs);
+    answer(script, served, request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -67,11 +101,21 @@ export async function startScriptedHost(script: Script): Promise<ScriptedHost> {
   };
 }
 
-function answer(script: Script, request: IncomingMessage, response: ServerResponse): void {
+async function readText(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) text += chunk;
+  return text;
+}
+
+function answer(
+  script: Script,
+  served: PageResponse,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const url = new URL(request.url ?? '/', 'http://host');
   if (url.pathname === '/') {
-    const page = pageResponse();
-    response.writeHead(200, { ...page.headers }).end(page.body);
+    response.writeHead(200, { ...served.headers }).end(served.body);
     return;
   }
   const { status, body, type = 'application/json' } = answerCall(script, request, url);
@@ -96,7 +140,21 @@ function answerCall(script: Script, request: IncomingMessage, url: URL): Answer 
     script.endpoints = script.endpoints.filter((endpoint) => endpoint.name !== id);
     return { status: 202, body: {} };
   }
-  if (noun === 'endpoints') return { status: 200, body: { endpoints: script.endpoints } };
+  if (noun === 'endpoints')
+    return { status: 200, body: { endpoints: script.endpoints, troubles: script.troubles } };
+  if (noun === 'models') return { status: 200, body: { models: script.models, found: script.models.length } };
+  if (noun === 'skus')
+    return script.skus === null ? problem(502, 'Azure did not answer.') : { status: 200, body: script.skus };
+  if (noun === 'plans')
+    return script.faults.length > 0
+      ? problem(400, `There are ${script.faults.length} faults.`, script.faults)
+      : { status: 200, body: script.plan };
+  if (noun === 'runs' && id === undefined && request.method === 'POST') {
+    const run = script.startedRun;
+    if (run === null) return problem(503, 'Not now.');
+    script.runs = [run, ...script.runs];
+    return { status: 202, body: { id: run.id, state: run.state, links: run.links } };
+  }
   if (noun !== 'runs') return problem(404, 'There is no such call.');
   if (id === undefined)
     return { status: 200, body: pageOfRuns(script, url.searchParams.get('continuation')) };
@@ -124,10 +182,10 @@ function pageOfRuns(script: Script, continuation: string | null): object {
   return { runs: script.runs, continuation: script.olderRuns.length > 0 ? 'older' : null };
 }
 
-function problem(status: number, detail: string): Answer {
+function problem(status: number, detail: string, faults: Script['faults'] = []): Answer {
   return {
     status,
-    body: { type: 'about:blank', title: 'Problem', status, detail, faults: [] },
+    body: { type: 'about:blank', title: 'Problem', status, detail, faults },
     type: 'application/problem+json',
   };
 }
