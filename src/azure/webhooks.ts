@@ -16,7 +16,7 @@ const POST_MS = 10_000;
 /** Nothing of the answer is used but its status. */
 const ANSWER_BYTES = 64 * 1024;
 
-export const SIGNATURE_HEADER = 'x-foundry-bench-signature';
+const SIGNATURE_HEADER = 'x-foundry-bench-signature';
 
 export function createWebhooks(
   config: Pick<

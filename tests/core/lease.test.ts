@@ -70,7 +70,7 @@ describe('what the reaper deletes', () => {
       ['past its expiry, closed', expired + 1, false, { closedAtMs: A_MOMENT_MS }, null],
       ['silent as long as it may', silent, false, {}, null],
       ['silent for longer, with its orchestration alive', silent + 1, true, {}, null],
-      ['silent for longer, lost', silent + 1, false, {}, /silent for 15 minutes/],
+      ['silent for longer, lost', silent + 1, false, {}, /silent for nine minutes/],
       ['silent for longer, lost, closed', silent + 1, false, { closedAtMs: A_MOMENT_MS }, null],
     ],
   )('%s', (_, nowMs, orchestrationRuns, fields, reason) => {

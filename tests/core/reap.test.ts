@@ -63,7 +63,7 @@ describe('by the leases', () => {
     [
       'a lease that is silent and lost ends, though no workspace lists its endpoint',
       { nowMs: A_MOMENT_MS + HEARTBEAT_LIMIT_MS + 1, openLeases: [lease()] },
-      ['fb-1: its run has been silent for 15 minutes and no orchestration runs it'],
+      ['fb-1: its run has been silent for nine minutes and no orchestration runs it'],
     ],
     [
       'a lease that is silent with its orchestration alive goes on',
