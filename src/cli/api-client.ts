@@ -1,8 +1,14 @@
 /** The app's HTTP interface as functions. Every call is bounded in time and size, and fails with an `ApiError`. */
+import type { ComparisonState } from '../core/comparison-record.ts';
+import type { ComparisonReport } from '../core/comparison-report.ts';
 import type { Fault } from '../core/failure.ts';
 import type { Plan, PlannedCell } from '../core/plan.ts';
 import type { Report } from '../core/report.ts';
 import type { RunState } from '../core/run.ts';
+import type { ComparisonPlanAnswer } from '../http/comparison-request.ts';
+import type { ComparisonLinks, ComparisonSummary, ComparisonView } from '../http/comparison-view.ts';
+import type { ModelList } from '../http/contract/model.ts';
+import type { SkuList } from '../http/contract/sku.ts';
 import type { RunLinks, RunView } from '../http/run-view.ts';
 
 export interface PlanAnswer {
@@ -21,20 +27,53 @@ export interface RunList {
   readonly continuation: string | null;
 }
 
+export interface StartedComparison {
+  readonly id: string;
+  readonly state: ComparisonState;
+  readonly links: ComparisonLinks;
+}
+
+export interface ComparisonList {
+  readonly comparisons: readonly ComparisonSummary[];
+  readonly continuation: string | null;
+}
+
+/** A report as it is now. */
+export type ComparisonResults = ComparisonReport & { readonly partial: boolean };
+
 export interface ListedEndpoint {
   readonly name: string;
   readonly workspace: string;
-  readonly runId: string;
+  /** Null where neither a lease nor a tag names the run, as with the two times. */
+  readonly runId: string | null;
   readonly sku: string | null;
   readonly instances: number | null;
-  readonly createdAt: string;
-  readonly expiresAt: string;
+  readonly createdAt: string | null;
+  readonly expiresAt: string | null;
+  readonly provisioningState: string | null;
+  /** Until when its user keeps it for further runs. */
+  readonly keptUntil: string | null;
   readonly costUsd: number | null;
   readonly leaked: boolean;
   readonly releaseError: string | null;
 }
 
-export type ResultFormat = 'csv' | 'md' | 'json';
+export interface EndpointList {
+  readonly endpoints: readonly ListedEndpoint[];
+  /** What could not be looked at: where this is not empty, more may be alive. */
+  readonly troubles: readonly string[];
+}
+
+export interface DeletedEndpoint {
+  readonly name: string;
+  readonly gone: boolean;
+  /** Why it could not be deleted; null where it is under way or done. */
+  readonly error: string | null;
+}
+
+/** `html` is one file with its charts inside. */
+export const RESULT_FORMATS = ['csv', 'md', 'json', 'html'] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
 /** A call that did not work: the sentence to show, and every fault of the input where the app named them. */
 export class ApiError extends Error {
@@ -124,17 +163,56 @@ export class ApiClient {
     return this.#json(`api/runs/${encodeURIComponent(id)}/cancel`, 'id', { method: 'POST', body: {} });
   }
 
-  async listEndpoints(): Promise<readonly ListedEndpoint[]> {
-    const answer = await this.#json<{ endpoints: readonly ListedEndpoint[] }>(
-      'api/endpoints',
-      'endpoints',
-      {},
-    );
-    return answer.endpoints;
+  planComparison(comparison: unknown): Promise<ComparisonPlanAnswer> {
+    return this.#json('api/plans', 'targets', { method: 'POST', body: comparison });
   }
 
-  async deleteEndpoint(name: string): Promise<void> {
-    await this.#text(`api/endpoints/${encodeURIComponent(name)}`, { method: 'DELETE' });
+  startComparison(comparison: unknown, idempotencyKey: string | null): Promise<StartedComparison> {
+    const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
+    return this.#json('api/comparisons', 'id', { method: 'POST', body: comparison, headers });
+  }
+
+  listComparisons(
+    filter: { readonly state?: string; readonly limit: number },
+    limitMs?: number,
+  ): Promise<ComparisonList> {
+    const query = new URLSearchParams({
+      limit: String(filter.limit),
+      ...(filter.state && { state: filter.state }),
+    });
+    return this.#json(`api/comparisons?${query}`, 'comparisons', limitMs === undefined ? {} : { limitMs });
+  }
+
+  readComparison(id: string): Promise<ComparisonView> {
+    return this.#json(`api/comparisons/${encodeURIComponent(id)}`, 'targets', {});
+  }
+
+  readComparisonReport(id: string): Promise<ComparisonResults> {
+    return this.#json(`api/comparisons/${encodeURIComponent(id)}/results?format=json`, 'headline', {});
+  }
+
+  readComparisonResults(id: string, format: ResultFormat): Promise<string> {
+    return this.#text(`api/comparisons/${encodeURIComponent(id)}/results?format=${format}`, {});
+  }
+
+  cancelComparison(id: string): Promise<StartedComparison> {
+    return this.#json(`api/comparisons/${encodeURIComponent(id)}/cancel`, 'id', { method: 'POST', body: {} });
+  }
+
+  listModels(filter: { readonly registry?: string; readonly search?: string }): Promise<ModelList> {
+    return this.#json(`api/models?${new URLSearchParams({ ...filter })}`, 'models', {});
+  }
+
+  listSkus(filter: { readonly region?: string; readonly workspace?: string }): Promise<SkuList> {
+    return this.#json(`api/skus?${new URLSearchParams({ ...filter })}`, 'skus', {});
+  }
+
+  listEndpoints(): Promise<EndpointList> {
+    return this.#json('api/endpoints', 'endpoints', {});
+  }
+
+  deleteEndpoint(name: string): Promise<DeletedEndpoint> {
+    return this.#json(`api/endpoints/${encodeURIComponent(name)}`, 'gone', { method: 'DELETE' });
   }
 
   /** The answer as JSON; `expected` is a field that it must have, so that another server's answer is not taken for ours. */

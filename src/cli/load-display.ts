@@ -1,6 +1,7 @@
 /** One line that shows how far a load is, drawn over on a terminal and absent where the output is a file or a pipe. */
 import { writeDuration } from './figure.ts';
-import { type Screen, widthOf } from './run-display.ts';
+import type { Screen } from './progress-lines.ts';
+import { widthOf } from './run-display.ts';
 
 /** Often enough to look alive. */
 const EVERY_MS = 200;

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { Fault, Parsed } from '../core/failure.ts';
 import { PAYLOAD_FAMILIES, PAYLOAD_FAMILY_NAMES, type PayloadFamilyName } from '../core/payload-families.ts';
+import type { Slo } from '../core/slo.ts';
 import { SPEC_BOUNDS } from '../core/spec-bounds.ts';
 import type { Workload } from '../core/workload.ts';
 
@@ -10,16 +11,24 @@ export interface LoadOptions {
   readonly url?: string;
   readonly keyEnv?: string;
   readonly api?: string;
-  readonly concurrency: string;
+  readonly concurrency?: string;
+  readonly rate?: string;
+  readonly arrival?: string;
+  readonly maxInFlight?: string;
   readonly requests?: string;
   readonly seconds?: string;
   readonly promptTokens: string;
   readonly outputTokens: string;
   readonly stream?: boolean;
+  readonly requestsFile?: string;
   readonly samples?: string;
   readonly warmup: string;
   readonly seed?: string;
   readonly timeout: string;
+  readonly sloTtftMs?: string;
+  readonly sloTpotMs?: string;
+  readonly sloE2eMs?: string;
+  readonly attainment?: string;
 }
 
 export interface LoadPlan {
@@ -29,9 +38,15 @@ export interface LoadPlan {
   /** Null for `auto`. */
   readonly stream: boolean | null;
   readonly authorization: string | null;
+  /** Null is a closed loop: each connection sends its next request when its last is answered. */
+  readonly rate: { readonly requestsPerSecond: number; readonly arrival: 'poisson' | 'constant' } | null;
+  /** Each with at most one request in flight. */
   readonly connections: number;
+  readonly slo: Slo | null;
   readonly amount: { readonly requests: number } | { readonly seconds: number };
   readonly workload: Workload;
+  /** A file of the user's own requests; null makes prompts. */
+  readonly requestsFile: string | null;
   readonly samplesFile: string | null;
   readonly warmUpRequests: number;
   readonly seed: number;
@@ -42,6 +57,12 @@ export const API_NAMES = PAYLOAD_FAMILY_NAMES;
 
 /** One thread carries 128 connections; 32 threads are more than the cores of a usual machine. */
 const MOST_CONNECTIONS = 4_096;
+/** As the app's default: enough for a rate whose answers take minutes, few enough to open at once. */
+const USUAL_IN_FLIGHT = '256';
+const MOST_RATE = 10_000;
+/** The moments of an open loop by number are drawn before it begins, and kept. */
+const MOST_RATED_REQUESTS = 100_000;
+const USUAL_ATTAINMENT = '0.95';
 /** Bounds that only keep a slip of the finger from running for weeks. */
 const MOST_REQUESTS = 10_000_000;
 const MOST_SECONDS = 86_400;
@@ -63,7 +84,11 @@ export function planLoad(
   };
   const url = readUrl(options.url, refuse);
   const api = readApi(options.api, url, refuse);
-  const connections = whole('--concurrency', options.concurrency, 1, MOST_CONNECTIONS);
+  const rate = readRate(options, refuse);
+  const connections =
+    rate === null
+      ? whole('--concurrency', options.concurrency ?? '1', 1, MOST_CONNECTIONS)
+      : whole('--max-in-flight', options.maxInFlight ?? USUAL_IN_FLIGHT, 1, MOST_CONNECTIONS);
   const timeoutSeconds = readSeconds('--timeout', options.timeout, MOST_TIMEOUT_SECONDS, refuse);
   const amount = readAmount(options, whole, refuse);
   const plan: LoadPlan = {
@@ -71,6 +96,8 @@ export function planLoad(
     api: api ?? 'auto',
     stream: readStream(options.stream, api, refuse),
     authorization: readAuthorization(options.keyEnv, env, refuse),
+    rate,
+    slo: readSlo(options, refuse),
     // A request is sent on one connection: more of them than requests would stay unused.
     connections: 'requests' in amount ? Math.min(connections, amount.requests) : connections,
     amount,
@@ -78,6 +105,7 @@ export function planLoad(
       promptTokens: whole('--prompt-tokens', options.promptTokens, 1, SPEC_BOUNDS.promptTokens),
       outputTokens: whole('--output-tokens', options.outputTokens, 1, SPEC_BOUNDS.outputTokens),
     },
+    requestsFile: options.requestsFile ?? null,
     samplesFile: options.samples ?? null,
     warmUpRequests: whole('--warmup', options.warmup, 0, MOST_REQUESTS),
     // Prompts of a second load are new to a prefix cache that has seen the first, unless a seed is given.
@@ -146,22 +174,71 @@ function readStream(
 }
 
 function readAmount(
-  { requests, seconds }: LoadOptions,
+  { requests, seconds, rate }: LoadOptions,
   whole: (path: string, text: string, least: number, most: number) => number,
   refuse: Refuse,
 ): LoadPlan['amount'] {
   if (requests !== undefined && seconds !== undefined)
     refuse('--seconds', 'does not go with --requests; give one of them');
-  if (requests !== undefined) return { requests: whole('--requests', requests, 1, MOST_REQUESTS) };
+  if (requests !== undefined) {
+    const most = rate === undefined ? MOST_REQUESTS : MOST_RATED_REQUESTS;
+    return { requests: whole('--requests', requests, 1, most) };
+  }
   if (seconds !== undefined) return { seconds: readSeconds('--seconds', seconds, MOST_SECONDS, refuse) };
   refuse('--requests', 'is missing; say how much with --requests N or --seconds S');
   return { requests: 1 };
 }
 
 function readSeconds(path: string, text: string, most: number, refuse: Refuse): number {
+  return readAbove0(path, text, most, 'seconds', refuse);
+}
+
+function readAbove0(path: string, text: string, most: number, unit: string, refuse: Refuse): number {
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > most)
-    refuse(path, `must be a number of seconds above 0 and up to ${most}`);
+    refuse(path, `must be a number of ${unit} above 0 and up to ${most}`);
+  return value;
+}
+
+/** `--rate` makes it an open loop; what only one of the two loops has is refused in the other. */
+function readRate({ rate, arrival = 'poisson', ...options }: LoadOptions, refuse: Refuse): LoadPlan['rate'] {
+  if (rate === undefined) {
+    for (const [path, value] of [
+      ['--arrival', arrival === 'poisson' ? undefined : arrival],
+      ['--max-in-flight', options.maxInFlight],
+    ] as const)
+      if (value !== undefined) refuse(path, 'goes with --rate only');
+    return null;
+  }
+  if (options.concurrency !== undefined)
+    refuse('--concurrency', 'does not go with --rate; --max-in-flight bounds the requests in flight');
+  if (arrival !== 'poisson' && arrival !== 'constant') refuse('--arrival', 'must be poisson or constant');
+  return {
+    requestsPerSecond: readAbove0('--rate', rate, MOST_RATE, 'requests per second', refuse),
+    arrival: arrival === 'constant' ? 'constant' : 'poisson',
+  };
+}
+
+/** Null without a clause. */
+function readSlo(options: LoadOptions, refuse: Refuse): Slo | null {
+  const clause = (path: string, text: string | undefined) =>
+    text === undefined ? null : readAbove0(path, text, MOST_TIMEOUT_SECONDS * 1_000, 'milliseconds', refuse);
+  const clauses = {
+    ttftMs: clause('--slo-ttft-ms', options.sloTtftMs),
+    tpotMs: clause('--slo-tpot-ms', options.sloTpotMs),
+    e2eMs: clause('--slo-e2e-ms', options.sloE2eMs),
+  };
+  const attainment = readAttainment(options.attainment ?? USUAL_ATTAINMENT, refuse);
+  if (Object.values(clauses).some((ms) => ms !== null)) return { attainment, ...clauses };
+  if (options.attainment !== undefined)
+    refuse('--attainment', 'needs what is to be attained: --slo-ttft-ms, --slo-tpot-ms or --slo-e2e-ms');
+  return null;
+}
+
+function readAttainment(text: string, refuse: Refuse): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || value < 0.5 || value > 0.999)
+    refuse('--attainment', 'must be a share of requests from 0.5 to 0.999');
   return value;
 }
 

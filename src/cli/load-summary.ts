@@ -5,15 +5,27 @@ import { checkLittlesLaw } from '../core/littles-law.ts';
 import { LEAST_SAMPLES, type Quantiles, quantilesOf } from '../core/report.ts';
 import type { TokenSource, TtftReason } from '../core/sample.ts';
 import type { Route, ShardSummary, WindowFold } from '../core/shard.ts';
-import { type CellSummary, mergeHistograms, mergeShards, type Rates } from '../core/summary.ts';
+import type { Slo } from '../core/slo.ts';
+import { judgeSlo, type SloVerdict } from '../core/slo-answer.ts';
+import {
+  type CellSummary,
+  type HistogramName,
+  mergeHistograms,
+  mergeShards,
+  type Rates,
+  withGoodput,
+} from '../core/summary.ts';
 import type { LoadPlan } from './load-plan.ts';
 
 export interface LoadSummary {
   readonly url: string;
   readonly api: Route['api'];
   readonly streamAsked: boolean;
+  /** Connections: of a closed loop all in use, of an open one the most that may be. */
   readonly concurrency: number;
   readonly threads: number;
+  /** Of an open loop; null for a closed one. */
+  readonly rateAsked: LoadPlan['rate'];
   /** One of the two is null. */
   readonly requestsAsked: number | null;
   readonly secondsAsked: number | null;
@@ -30,6 +42,10 @@ export interface LoadSummary {
   readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
   readonly failedStatusCodes: Readonly<Record<string, number>>;
   readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
+  /** Of an open loop: requests that were never sent, since too many were in flight and waiting; they are no failures. */
+  readonly dropped: number;
+  /** Of an open loop: what was to be sent in the span of the rates, and what was. */
+  readonly offered: CellSummary['offered'];
   /** Set where the load stopped itself, since nothing further could succeed. */
   readonly abortedBy: RequestFailure | null;
   /** Of the good answers. */
@@ -43,6 +59,10 @@ export interface LoadSummary {
   readonly rates: Rates;
   readonly percentiles: Percentiles;
   readonly ttftReason: TtftReason | null;
+  /** What requests were held against, and what is shown of it; null without objectives. Goodput is among the rates. */
+  readonly slo: (SloVerdict & { readonly asked: Slo }) | null;
+  /** The server may still be at work on requests that were given up. */
+  readonly leftBusy: boolean;
   readonly meanInFlight: number | null;
   readonly maxInFlight: number;
   /** Requests/s x mean E2E / mean in flight, in a steady window without failures; 1 where all is accounted for. */
@@ -59,6 +79,11 @@ export interface Percentiles {
   readonly ntpotMs: Quantiles;
   readonly e2eMs: Quantiles;
   readonly gapMs: Quantiles;
+  /** First text of the answer itself, after any reasoning. */
+  readonly ttftAnswerMs: Quantiles;
+  /** Of an open loop: E2E and TTFT from when the request was to be sent. */
+  readonly responseMs: Quantiles;
+  readonly responseTtftMs: Quantiles;
   /** The fewest values for each percentile. */
   readonly leastCount: typeof LEAST_SAMPLES;
 }
@@ -76,14 +101,16 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
   const merged = mergeShards(shards);
   const seconds = Math.max(...shards.map((shard) => shard.whole.seconds));
   const rates = ratesOf(merged, shards, seconds);
-  const quantiles = (name: keyof CellSummary['histograms']) =>
-    quantilesOf(mergeHistograms([merged.histograms[name]]));
+  const quantiles = (name: HistogramName) => quantilesOf(mergeHistograms([merged.histograms[name]]));
   const percentiles: Percentiles = {
     ttftMs: quantiles('ttft'),
     tpotMs: quantiles('tpot'),
     ntpotMs: quantiles('ntpot'),
     e2eMs: quantiles('e2e'),
     gapMs: quantiles('gaps'),
+    ttftAnswerMs: quantiles('ttftAnswer'),
+    responseMs: quantiles('response'),
+    responseTtftMs: quantiles('responseTtft'),
     leastCount: LEAST_SAMPLES,
   };
   const sumWhole = (count: (fold: WindowFold) => number) =>
@@ -94,6 +121,7 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
     streamAsked: run.route.stream,
     concurrency: plan.connections,
     threads: shards.length,
+    rateAsked: plan.rate,
     requestsAsked: 'requests' in plan.amount ? plan.amount.requests : null,
     secondsAsked: 'seconds' in plan.amount ? plan.amount.seconds : null,
     promptTokensAsked: plan.workload.promptTokens,
@@ -107,6 +135,8 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
     failures: merged.failures,
     failedStatusCodes: merged.failedStatusCodes,
     failureExamples: merged.failureExamples,
+    dropped: merged.dropped,
+    offered: merged.offered,
     abortedBy: shards.find((shard) => shard.abortedBy !== null)?.abortedBy ?? null,
     contentEvents: shards.reduce((sum, shard) => sum + (shard.contentEvents ?? 0), 0),
     outputTokens: sumWhole((fold) => fold.outputTokens),
@@ -117,6 +147,11 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
     rates,
     percentiles,
     ttftReason: merged.ttftReason,
+    slo:
+      plan.slo === null || merged.slo === null
+        ? null
+        : { asked: plan.slo, ...judgeSlo(merged.slo, plan.slo) },
+    leftBusy: merged.leftBusy,
     meanInFlight: merged.attempted === 0 ? null : merged.meanInFlight,
     maxInFlight: merged.maxInFlight,
     littleRatio:
@@ -127,7 +162,7 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
             meanInFlight: merged.meanInFlight,
           })?.ratio ?? null)
         : null,
-    clientHealth: healthOf(merged, shards, rates, percentiles),
+    clientHealth: healthOf(merged, shards, rates, percentiles, plan.rate === null),
     probe: run.probe,
     warmUp: run.warmUp,
   };
@@ -140,7 +175,7 @@ function ratesOf(merged: CellSummary, shards: readonly ShardSummary[], seconds: 
     merged.succeeded === 0 || seconds <= 0
       ? null
       : shards.reduce((sum, { whole }) => sum + count(whole), 0) / seconds;
-  return {
+  const rates = {
     ...merged.rates,
     seconds,
     requestsPerSecond: rate((fold) => fold.requests),
@@ -148,6 +183,7 @@ function ratesOf(merged: CellSummary, shards: readonly ShardSummary[], seconds: 
     outputUnitsPerSecond: rate((fold) => fold.outputUnits),
     promptTokensPerSecond: rate((fold) => fold.promptTokens),
   };
+  return withGoodput(rates, merged.slo);
 }
 
 function healthOf(
@@ -155,12 +191,13 @@ function healthOf(
   shards: readonly ShardSummary[],
   rates: Rates,
   percentiles: Percentiles,
+  closedLoop: boolean,
 ): LoadSummary['clientHealth'] {
   const client = mergeClientHealth(shards.map((shard) => shard.client));
   if (client === null) return null;
   const verdict = judgeClient({
     client,
-    closedLoop: true,
+    closedLoop,
     connections: merged.connections,
     meanInFlight: merged.meanInFlight,
     steadySeconds: rates.span === 'steady-window' ? rates.seconds : null,

@@ -37,7 +37,9 @@ export function renderLoad(summary: LoadSummary, width: number): string[] {
     ...renderFailures(summary, width),
     ...renderFact('Throughput', writeThroughput(summary), width),
     ...renderFact('Tokens', writeTokens(summary), width),
+    ...renderArrivals(summary, width),
     ...renderFact('In flight', writeInFlight(summary), width),
+    ...renderObjectives(summary, width),
     ...renderClient(summary, width),
     ...renderNotes(summary).flatMap((note) => wrapLine(printable(note), width)),
   ];
@@ -45,30 +47,86 @@ export function renderLoad(summary: LoadSummary, width: number): string[] {
 
 /** What will be loaded, before it is. */
 export function renderLoadTitle(
-  load: Pick<LoadSummary, 'url' | 'api' | 'streamAsked' | 'concurrency' | 'threads' | 'seed'> &
+  load: Pick<LoadSummary, 'url' | 'api' | 'streamAsked' | 'concurrency' | 'threads' | 'seed' | 'rateAsked'> &
     Pick<LoadSummary, 'promptTokensAsked' | 'outputTokensAsked'>,
   width: number,
 ): string[] {
   const shape = `${load.promptTokensAsked} prompt + ${load.outputTokensAsked} output tokens`;
   const way = `${load.api}${load.streamAsked ? ', streamed' : ''}`;
   const connections = `${count(load.concurrency)} connection${load.concurrency === 1 ? '' : 's'}${load.threads > 1 ? ` on ${load.threads} threads` : ''}`;
-  return [load.url, `${way}; ${connections}; ${shape} a request; seed ${load.seed}`].flatMap((line) =>
+  const rate = load.rateAsked === null ? '' : `${writeAskedRate(load.rateAsked)} over at most `;
+  return [load.url, `${way}; ${rate}${connections}; ${shape} a request; seed ${load.seed}`].flatMap((line) =>
     wrapLine(printable(line), width),
   );
 }
 
-function timeRows({ percentiles, ttftReason }: LoadSummary): string[][] {
+function timeRows({ percentiles, ttftReason, rateAsked }: LoadSummary): string[][] {
   const row = (title: string, { count: n, mean, p50, p95, p99, max }: Quantiles) => [
     title,
     count(n),
     ...[mean, p50, p95, p99, max].map(writeFigure),
   ];
+  const { ttftMs, ttftAnswerMs, responseMs, responseTtftMs } = percentiles;
   const streamed = ttftReason === null;
+  const reasons = ttftAnswerMs.count !== ttftMs.count || ttftAnswerMs.mean !== ttftMs.mean;
+  const open = rateAsked !== null;
   return [
-    row('TTFT', percentiles.ttftMs),
+    row('TTFT', ttftMs),
+    ...(streamed && reasons ? [row('TTFT of the answer', ttftAnswerMs)] : []),
     ...(streamed ? [row('TPOT', percentiles.tpotMs), row('gap', percentiles.gapMs)] : []),
     ...(streamed ? [] : [row('NTPOT', percentiles.ntpotMs)]),
     row('E2E', percentiles.e2eMs),
+    ...(open && streamed ? [row('TTFT as waited for', responseTtftMs)] : []),
+    ...(open ? [row('E2E as waited for', responseMs)] : []),
+  ];
+}
+
+function writeAskedRate({ requestsPerSecond, arrival }: NonNullable<LoadSummary['rateAsked']>): string {
+  return `${writeRate(requestsPerSecond)} requests/s (${arrival === 'poisson' ? 'Poisson' : 'evenly spaced'})`;
+}
+
+/** What an open loop asked for, and what of it was sent. */
+function renderArrivals({ rateAsked, offered, dropped }: LoadSummary, width: number): string[] {
+  if (rateAsked === null || offered === null) return [];
+  const never = dropped === 0 ? 'all were sent' : `${count(dropped)} of all were never sent`;
+  const fact = `${writeAskedRate(rateAsked)}; ${count(offered.arrivals)} came, ${count(offered.sent)} of them were sent; ${never}`;
+  return renderFact('Arrivals', fact, width);
+}
+
+const VERDICTS = {
+  met: 'met',
+  missed: 'MISSED',
+  'not-shown': 'NOT SHOWN, more requests would tell',
+  'not-evaluable': 'NOT EVALUABLE',
+} as const;
+
+function renderObjectives({ slo, rates }: LoadSummary, width: number): string[] {
+  if (slo === null) return [];
+  const { asked, verdict, met, attempted, notEvaluable, lower, upper } = slo;
+  const clauses = [
+    ['TTFT', asked.ttftMs],
+    ['TPOT', asked.tpotMs],
+    ['E2E', asked.e2eMs],
+  ] as const;
+  const wanted = clauses.flatMap(([name, ms]) => (ms === null ? [] : [`${name} of ${writeFigure(ms)} ms`]));
+  const shown =
+    lower === null || upper === null
+      ? ''
+      : `, which shows at least ${writeShare(lower)} and at most ${writeShare(upper)}`;
+  const lacking =
+    notEvaluable === 0 ? '' : `; ${count(notEvaluable)} lack the metric of a clause and cannot be judged`;
+  const { goodputRequestsPerSecond: requests, goodputTokensPerSecond: tokens } = rates;
+  return [
+    ...renderFact(
+      'Objectives',
+      `${VERDICTS[verdict]}: ${wanted.join(' and ')} by ${writeShare(asked.attainment)} of requests; ${count(met)} of ${count(attempted)} kept them${shown}${lacking}`,
+      width,
+    ),
+    ...renderFact(
+      'Goodput',
+      requests === null ? '-' : `${writeRate(tokens)} output tok/s, ${writeRate(requests)} requests/s`,
+      width,
+    ),
   ];
 }
 
@@ -146,10 +204,18 @@ function renderNotes(summary: LoadSummary): string[] {
     ...(ttftReason === null || succeeded === 0 ? [] : [`No TTFT: ${WITHOUT_TTFT[ttftReason]}.`]),
     ...(few ? [`A dash: n is too small; p95 needs ${p95} values and p99 needs ${p99}.`] : []),
     // A load of so many requests has no window by its nature, and nobody needs to be told each time.
-    ...(rates.span === 'whole' && rates.reason !== null && succeeded > 0 && summary.secondsAsked !== null
+    ...(rates.span === 'whole' &&
+    rates.reason !== null &&
+    succeeded > 0 &&
+    (summary.secondsAsked !== null || summary.rateAsked !== null)
       ? [`Not a steady window: ${rates.reason}`]
       : []),
     ...(abortedBy === null ? [] : [`The load stopped itself: nothing further could succeed (${abortedBy}).`]),
+    ...(summary.leftBusy
+      ? [
+          'The server may still be at work on requests that were given up: what is measured next would share it.',
+        ]
+      : []),
     ...(warmUp === null
       ? []
       : [

@@ -1,12 +1,16 @@
 /** The `foundry-bench` command: what it understands. What each command does stands in `commands/`. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { RUN_STATES } from '../core/run.ts';
-import { ApiClient, ApiError, type ResultFormat } from './api-client.ts';
+import { ApiClient, ApiError, RESULT_FORMATS } from './api-client.ts';
+import { showModels, showSkus } from './commands/catalog.ts';
+import { startComparison } from './commands/compare.ts';
 import { deleteEndpoint, showEndpoints } from './commands/endpoints.ts';
 import { addLoadCommand } from './commands/load.ts';
 import { showPlan } from './commands/plan.ts';
-import { showResults } from './commands/results.ts';
+import { reapEndpoints } from './commands/reap.ts';
+import { type ResultOptions, showResults } from './commands/results.ts';
 import { cancelRun, showRuns, startRun, watchRun } from './commands/runs.ts';
+import { COMMAND_EXAMPLES } from './examples.ts';
 import { EXIT } from './exit-code.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,7 +18,7 @@ import type { Terminal } from './terminal.ts';
 /** What the launcher adds: the parts that live beside the product and that the command may start. */
 export interface LocalParts {
   readonly start: (args: readonly string[]) => Promise<number>;
-  readonly demo: () => Promise<number>;
+  readonly demo: (what: 'run' | 'comparison') => Promise<number>;
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:7071';
@@ -25,8 +29,11 @@ Examples:
   $ npx foundry-bench start                           the local host with its page, until Ctrl-C
   $ npx foundry-bench plan -f spec.json               what a run would measure, take and cost at the most
   $ npx foundry-bench run -f spec.json --watch        start a run, follow it, show its results
+  $ npx foundry-bench compare comparison.json --watch several targets side by side, and what may be concluded
   $ npx foundry-bench results ID --format csv -o results.csv
+  $ npx foundry-bench models phi                      what can be deployed; skus tells on what
   $ npx foundry-bench endpoints                       what is alive and costs money now
+  $ npx foundry-bench reap --all --wait               end everything, and fail if anything is left
   $ npx foundry-bench load --url URL -c 16 -n 500     the load engine alone, at any address
 
 A spec:
@@ -39,7 +46,8 @@ Environment:
   FOUNDRY_BENCH_URL   the app's address (default ${DEFAULT_URL})
   FOUNDRY_BENCH_KEY   its function key, where it wants one
 
-Exit codes: 0 good, 1 the run failed or was canceled, 2 error, 130 interrupted.`;
+Exit codes: 0 good, 1 the run failed or was canceled, objectives are missed, a target is worse than its baseline, or
+an endpoint is left, 2 error, 130 interrupted. Each command has a --help with examples.`;
 
 interface GlobalOptions {
   readonly url: string;
@@ -111,24 +119,40 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
     );
 
   program
+    .command('compare')
+    .description('Start a comparison of several targets.')
+    .argument('<file>', 'the comparison as JSON; - reads standard input')
+    .option('-w, --watch', 'follow it and show what may be concluded; Ctrl-C cancels it gracefully')
+    .option('--idempotency-key <key>', 'the same key and comparison never start a second one')
+    .action(async (file: string, options: { watch?: boolean; idempotencyKey?: string }) =>
+      setExitCode(await startComparison(context(), file, options)),
+    );
+
+  program
     .command('watch')
-    .description('Follow a run to its end; Ctrl-C leaves it running.')
-    .argument('<id>', 'the run')
+    .description('Follow a run or a comparison to its end; Ctrl-C leaves it running.')
+    .argument('<id>', 'the run or the comparison')
     .action(async (id: string) => setExitCode(await watchRun(context(), id)));
 
   program
     .command('cancel')
-    .description('Cancel a run: its load stops, its endpoint is deleted, what was measured stays.')
-    .argument('<id>', 'the run')
+    .description(
+      'Cancel a run or a comparison: its load stops, its endpoints are deleted, what was measured stays.',
+    )
+    .argument('<id>', 'the run or the comparison')
     .action(async (id: string) => setExitCode(await cancelRun(context(), id)));
 
   program
     .command('results')
-    .description("Show a run's results, partial ones while it measures.")
-    .argument('<id>', 'the run')
-    .addOption(new Option('--format <format>', 'instead of a table').choices(['csv', 'md', 'json']))
+    .description("Show a run's or a comparison's results, partial ones while it measures.")
+    .argument('<id>', 'the run or the comparison')
+    .addOption(new Option('--format <format>', 'instead of a table').choices(RESULT_FORMATS))
     .option('-o, --output <file>', 'write to a file; its ending tells the format where --format does not')
-    .action(async (id: string, options: { format?: ResultFormat; output?: string }) =>
+    .option(
+      '--baseline <label>',
+      'of a comparison: fail where another target is shown to be worse than this one',
+    )
+    .action(async (id: string, options: ResultOptions) =>
       setExitCode(await showResults(context(), id, options)),
     );
 
@@ -141,6 +165,24 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
       setExitCode(await showRuns(context(), options)),
     );
 
+  program
+    .command('models')
+    .description('Search the catalog: versions, context, and the SKUs that a model is meant for.')
+    .argument('[words]', 'that the name holds')
+    .option('--registry <name>', 'another than AzureML')
+    .action(async (words: string | undefined, options: { registry?: string }) =>
+      setExitCode(await showModels(context(), words, options)),
+    );
+
+  program
+    .command('skus')
+    .description('List the GPU sizes with their quota and price in a region.')
+    .option('--region <name>', 'another than that of the workspace')
+    .option('--workspace <name>', 'a workspace of the settings, whose subscription has the quota')
+    .action(async (options: { region?: string; workspace?: string }) =>
+      setExitCode(await showSkus(context(), options)),
+    );
+
   const endpoints = program
     .command('endpoints')
     .description('List the endpoints of this installation that are alive, with their leases and costs.')
@@ -150,6 +192,15 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
     .description('Delete an endpoint of this installation.')
     .argument('<name>', 'the endpoint')
     .action(async (name: string) => setExitCode(await deleteEndpoint(context(), name)));
+
+  program
+    .command('reap')
+    .description('Delete the endpoints that were left behind; with --all every one, after canceling its run.')
+    .option('--all', 'cancel every run that is alive too')
+    .option('--wait', 'until Azure ML says that they are gone; fails where one is left')
+    .action(async (options: { all?: boolean; wait?: boolean }) =>
+      setExitCode(await reapEndpoints(context(), options)),
+    );
 
   addLoadCommand(program, terminal, setExitCode);
 
@@ -164,8 +215,16 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
   program
     .command('demo')
     .description('See it work: deploy, measure, aggregate and delete on a simulated Azure ML, in a minute.')
-    .action(async () => setExitCode(await local.demo()));
+    .option('--compare', 'four targets side by side, and what may be concluded, in three minutes')
+    .action(async ({ compare }: { compare?: boolean }) =>
+      setExitCode(await local.demo(compare === true ? 'comparison' : 'run')),
+    );
 
+  for (const command of program.commands) {
+    const examples = COMMAND_EXAMPLES[command.name()];
+    if (examples !== undefined) command.addHelpText('after', examples);
+    command.configureHelp({ showGlobalOptions: true });
+  }
   return program;
 }
 

@@ -2,7 +2,7 @@
 import type { Plan, PlannedCell } from '../core/plan.ts';
 import type { Report, ReportRow } from '../core/report.ts';
 import type { RunView } from '../http/run-view.ts';
-import type { ListedEndpoint } from './api-client.ts';
+import type { EndpointList } from './api-client.ts';
 import { writeDuration, writeFigure, writeUsd } from './figure.ts';
 import { printable } from './printable.ts';
 import { modelOf, skuOf } from './run-text.ts';
@@ -11,8 +11,23 @@ import { type Column, renderTable } from './text-table.ts';
 /** One row per cell, then the best throughput and what to know before believing the numbers. */
 export function renderReport(report: Report & { readonly partial?: boolean }, width: number): string[] {
   if (report.rows.length === 0) return ['No cell was measured.', ...renderNotes(report, width)];
-  const table = renderTable(REPORT_COLUMNS, report.rows.map(reportCells), width);
-  return [...table, '', ...renderBest(report), ...renderNotes(report, width)];
+  const slo = report.slo !== null;
+  const table = renderTable(
+    slo ? [...REPORT_COLUMNS, right('SLO')] : REPORT_COLUMNS,
+    report.rows.map((row) => (slo ? [...reportCells(row), row.slo?.verdict ?? '-'] : reportCells(row))),
+    width,
+  );
+  const answers = report.answers.flatMap((answer) => wrapLine(printable(answer.sentence), width));
+  const demands = report.demands.flatMap((demand) => wrapLine(printable(demand.sentence), width));
+  return [
+    ...demands,
+    ...(demands.length > 0 ? [''] : []),
+    ...table,
+    '',
+    ...answers,
+    ...renderBest(report),
+    ...renderNotes(report, width),
+  ];
 }
 
 const REPORT_COLUMNS: readonly Column[] = [
@@ -114,16 +129,22 @@ export function renderRuns(runs: readonly RunView[], width: number): string[] {
   );
 }
 
-export function renderEndpoints(endpoints: readonly ListedEndpoint[], width: number): string[] {
-  if (endpoints.length === 0) return ['No endpoints: nothing of this installation is alive.'];
+export function renderEndpoints({ endpoints, troubles }: EndpointList, width: number): string[] {
+  const told = troubles.flatMap((line) => wrapLine(printable(line), width));
+  if (endpoints.length === 0) {
+    const nothing = 'No endpoints: nothing of this installation is alive.';
+    return told.length === 0
+      ? [nothing]
+      : ['No endpoints were found where it was possible to look.', ...told];
+  }
   const rows = endpoints.map((endpoint) => [
     printable(endpoint.name),
     printable(endpoint.sku ?? '-'),
     String(endpoint.instances ?? '-'),
     writeUsd(endpoint.costUsd),
-    writeMinute(endpoint.expiresAt),
-    printable(endpoint.runId),
-    endpoint.leaked ? 'leaked' : '',
+    endpoint.expiresAt === null ? '-' : writeMinute(endpoint.expiresAt),
+    printable(endpoint.runId ?? '-'),
+    endpoint.leaked ? 'leaked' : endpoint.keptUntil === null ? '' : 'kept',
   ]);
   const table = renderTable(
     [
@@ -141,7 +162,7 @@ export function renderEndpoints(endpoints: readonly ListedEndpoint[], width: num
   const errors = endpoints.flatMap(({ name, releaseError }) =>
     releaseError === null ? [] : [`${name}: ${releaseError}`],
   );
-  return [...table, ...errors.flatMap((line) => wrapLine(printable(line), width))];
+  return [...table, ...errors.flatMap((line) => wrapLine(printable(line), width)), ...told];
 }
 
 /** `2026-01-15 12:00Z` of an ISO time. */

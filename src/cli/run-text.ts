@@ -44,11 +44,9 @@ export function describeStage(run: RunView): string {
 /** The line that is drawn again and again: bar, cells, what is measured now, what is left, what it cost so far. */
 export function renderProgress(run: RunView, { width, unicode }: LineStyle): string {
   const { cellsDone, cellsPlanned, current, etaSeconds } = run.progress;
-  const share = cellsPlanned === 0 ? 0 : Math.min(1, cellsDone / cellsPlanned);
-  const filled = Math.round(share * BAR_CELLS);
-  const [full, empty] = unicode ? ['█', '░'] : ['#', '.'];
+  const share = cellsPlanned === 0 ? 0 : cellsDone / cellsPlanned;
   const parts = [
-    full.repeat(filled) + empty.repeat(BAR_CELLS - filled),
+    renderBar(share, unicode),
     `${cellsDone}/${cellsPlanned}`,
     ...(current === null ? [] : [printable(current)]),
     ...(etaSeconds === null || run.state !== 'measuring' ? [] : [`${writeDuration(etaSeconds)} left`]),
@@ -58,6 +56,12 @@ export function renderProgress(run: RunView, { width, unicode }: LineStyle): str
   while (parts.length > 2 && lengthOf(parts) > width - 1) parts.pop();
   const line = parts.join('  ');
   return line.length > width - 1 ? `${cellsDone}/${cellsPlanned}`.slice(0, Math.max(0, width - 1)) : line;
+}
+
+export function renderBar(share: number, unicode: boolean): string {
+  const filled = Math.round(Math.min(1, share) * BAR_CELLS);
+  const [full, empty] = unicode ? ['█', '░'] : ['#', '.'];
+  return full.repeat(filled) + empty.repeat(BAR_CELLS - filled);
 }
 
 /** The same for a log: no bar. */

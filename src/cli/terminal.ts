@@ -1,6 +1,6 @@
 /** What a command reads and writes; a test gives its own. */
 import type { Readable } from 'node:stream';
-import type { Screen } from './run-display.ts';
+import type { Screen } from './progress-lines.ts';
 
 export interface Terminal {
   readonly stdin: Readable;

@@ -85,7 +85,10 @@ const COLUMNS: readonly (readonly [name: string, read: (line: Line) => Field])[]
 export function comparisonToCsv(report: ComparisonReport): string {
   const lines = report.targets.flatMap((target) => linesOf(target, report));
   return stringify(
-    [COLUMNS.map(([name]) => name), ...lines.map((line) => COLUMNS.map(([, read]) => cleanField(read(line))))],
+    [
+      COLUMNS.map(([name]) => name),
+      ...lines.map((line) => COLUMNS.map(([, read]) => cleanField(read(line)))),
+    ],
     { escape_formulas: true, cast: { boolean: String } },
   );
 }

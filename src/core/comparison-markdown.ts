@@ -17,9 +17,7 @@ const NONE = '–';
 export function comparisonToMarkdown(report: ComparisonReport, partial = false): string {
   const blocks = [
     '# Comparison',
-    ...(report.simulated
-      ? ['> **SIMULATED.** No GPU was measured; these are not numbers of Azure.']
-      : []),
+    ...(report.simulated ? ['> **SIMULATED.** No GPU was measured; these are not numbers of Azure.'] : []),
     ...(partial ? ['> **PARTIAL.** The comparison was still measuring when this was written.'] : []),
     '## Answer',
     writeList(report.headline),
@@ -105,7 +103,11 @@ function writePairs({ pairs }: ComparisonReport): string[] {
 }
 
 function range(
-  figures: { readonly ratio: number | null; readonly lower: number | null; readonly upper: number | null } | null,
+  figures: {
+    readonly ratio: number | null;
+    readonly lower: number | null;
+    readonly upper: number | null;
+  } | null,
 ): string {
   if (figures === null || figures.ratio === null) return NONE;
   const { ratio, lower, upper } = figures;
@@ -120,7 +122,10 @@ function writeRace({ race, targets }: ComparisonReport): string[] {
       digits(costs.find((cost) => cost.label === label)?.usdPerMillionOutputTokens ?? null),
     ),
   ]);
-  const sentences = [...race.drops.map(({ sentence }) => sentence), ...(race.ended === null ? [] : [race.ended])];
+  const sentences = [
+    ...race.drops.map(({ sentence }) => sentence),
+    ...(race.ended === null ? [] : [race.ended]),
+  ];
   return [
     '## Race',
     'USD per million output tokens in each round.',

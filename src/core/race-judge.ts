@@ -41,7 +41,9 @@ function roundsOf({ cells, cellsPerRound }: Pick<RaceRunner, 'cells' | 'cellsPer
 /** Goodput where there are objectives that every candidate which carried something can be judged by. */
 export function raceMetric(cellsByTarget: readonly (readonly CellRecord[])[], hasSlo: boolean): RateMetric {
   const judged = cellsByTarget
-    .map((cells) => cells.flatMap(({ summary }) => (summary !== null && summary.succeeded > 0 ? [summary] : [])))
+    .map((cells) =>
+      cells.flatMap(({ summary }) => (summary !== null && summary.succeeded > 0 ? [summary] : [])),
+    )
     .filter((summaries) => summaries.length > 0)
     .every((summaries) => summaries.some(({ rates }) => rates.goodputTokensPerSecond !== null));
   return hasSlo && judged ? 'goodput' : 'throughput';

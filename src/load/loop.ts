@@ -324,8 +324,8 @@ export class ShardLoop {
     if (!hasWindow(load)) return;
     if (!this.#fold.hasWindow && !this.#stop.signal.aborted && this.#isFilled(worker, sample))
       this.#fold.openWindow(monotonicMs(), worker);
-    if (this.#fold.succeededInside >= load.minRequests && (this.#isSteady() || this.#staysUnsteady()))
-      this.#onSatisfied();
+    if (!isTrace(load) && this.#fold.succeededInside >= load.minRequests)
+      if (this.#isSteady() || this.#staysUnsteady()) this.#onSatisfied();
     this.#stopIfHopeless(sample.failure);
     const failing = this.#satisfied ? null : this.#failing(load.minRequests);
     if (failing !== null) this.#stopIssuing(`stopped early: ${failing}`);
@@ -470,6 +470,11 @@ export class ShardLoop {
 }
 
 const TIME_IS_OVER = 'The shard had too few answers inside its window when its time was over.';
+
+/** A recorded load is played to its end: its last requests may be its busiest. */
+function isTrace(load: ShardOrder['load']): boolean {
+  return load.mode === 'open' && load.arrivals.kind === 'trace';
+}
 
 function hasWindow(load: ShardOrder['load']): load is SteadyLoad | OpenLoad {
   return load.mode === 'steady' || load.mode === 'open';

@@ -264,7 +264,12 @@ describe('a duplicate of a step that comes late', () => {
 describe('an endpoint that is kept', () => {
   it('outlives its run, is billed, and goes when its time is over', async () => {
     const { reap } = await import('../../src/activities/reap.ts');
-    const idle = { start: async () => {}, startComparison: async () => {}, isRunning: async () => false, isKnown: async () => true };
+    const idle = {
+      start: async () => {},
+      startComparison: async () => {},
+      isRunning: async () => false,
+      isKnown: async () => true,
+    };
     const { run, steps } = await play('', { target: { keepMinutes: 30 } });
     expect(steps).not.toContain('releaseEndpoint');
     expect(run.state).toBe('completed');

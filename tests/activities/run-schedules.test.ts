@@ -255,7 +255,7 @@ describe('a scheduled comparison', () => {
     receiver.answers.push({ status: 503 }, { status: 302, headers: { location: receiver.url } });
     const before = receiver.received.length;
     await put('versus', { ...(await definitionOf('versus')), enabled: false });
-    for (let minute = 0; minute < 5; minute += 1) {
+    for (let minute = 0; minute < 10; minute += 1) {
       nextMinute();
       await pass();
     }

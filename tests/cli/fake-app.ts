@@ -51,7 +51,7 @@ export async function startFakeApp({
     const call = `${method} ${url.pathname}`;
     const started = { id: RUN.id, state, links: runLinks(RUN.id) };
     if (call === 'POST /api/plans')
-      return { status: 200, body: { plan: RUN.plan, cells: planCells(RUN.spec), spec: RUN.spec } };
+      return { status: 200, body: { plan: RUN.plan, cells: planCells(RUN.spec, null), spec: RUN.spec } };
     if (call === 'POST /api/runs') return { status: 202, body: { ...started, received: body } };
     if (call === 'GET /api/runs')
       return { status: 200, body: { runs: [viewRun(run(), A_MOMENT_MS)], continuation: null } };
@@ -70,9 +70,11 @@ export async function startFakeApp({
       coming = ['releasing', 'canceled'];
       return { status: 202, body: { ...started, cancelRequestedAt: new Date(A_MOMENT_MS).toISOString() } };
     }
-    if (call === 'GET /api/endpoints') return { status: 200, body: { endpoints: [ENDPOINT] } };
+    if (call === 'GET /api/comparisons')
+      return { status: 200, body: { comparisons: [], continuation: null } };
+    if (call === 'GET /api/endpoints') return { status: 200, body: { endpoints: [ENDPOINT], troubles: [] } };
     if (call === `DELETE /api/endpoints/${ENDPOINT.name}`)
-      return { status: 202, body: { name: ENDPOINT.name } };
+      return { status: 202, body: { name: ENDPOINT.name, gone: false, error: null } };
     return {
       status: 404,
       body: { title: 'Not found', status: 404, detail: `There is no ${url.pathname}.`, faults: [] },
@@ -111,6 +113,8 @@ const ENDPOINT = {
   instances: 1,
   createdAt: new Date(A_MOMENT_MS).toISOString(),
   expiresAt: new Date(A_MOMENT_MS + 3_600_000).toISOString(),
+  provisioningState: 'Succeeded',
+  keptUntil: null,
   costUsd: 0.61,
   leaked: true,
   releaseError: 'The delete was refused.',

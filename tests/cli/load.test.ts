@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { LoadSummary } from '../../src/cli/load-summary.ts';
 import { renderLoad } from '../../src/cli/load-text.ts';
 import {
@@ -15,29 +15,17 @@ import {
   beginStream,
   done,
   event,
-  type FakeEndpoint,
   finish,
   goodStream,
   scoreAnswer,
-  startFake,
   tokens,
   usage,
 } from '../load/fake-endpoint.ts';
+import { openFake } from '../load/open-fake.ts';
 import { type RunOptions, runCommand } from './run-command.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'foundry-bench-load-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-let fake: FakeEndpoint | null = null;
-afterEach(async () => {
-  await fake?.close();
-  fake = null;
-});
-
-async function open(answer: Answerer): Promise<FakeEndpoint> {
-  fake = await startFake(answer);
-  return fake;
-}
 
 /** Streams so many tokens as were asked for, a few milliseconds apart. */
 const chat: Answerer = async ({ body }, response) => {
@@ -74,7 +62,7 @@ function readLines(file: string) {
 
 describe('load', () => {
   it('sends exactly the requests asked for and nothing else, over as many connections as asked for', async () => {
-    const { origin, received, connections } = await open(chat);
+    const { origin, received, connections } = await openFake(chat);
     const { code, stdout } = await runCommand([
       'load',
       ...['--url', `${origin}/v1/chat/completions`, '--api', 'openai-chat', '--concurrency', '3'],
@@ -120,7 +108,7 @@ describe('load', () => {
   it('writes a line for each request, with every gap and no secret', async () => {
     const secret = 's3cret-of-a-test';
     let asked = 0;
-    const { origin, received } = await open((one, response) => {
+    const { origin, received } = await openFake((one, response) => {
       asked += 1;
       if (asked === 3) answerJson(response, `{"error":{"message":"${one.headers.authorization}?"}}`, 500);
       else void chat(one, response);
@@ -163,7 +151,7 @@ describe('load', () => {
   });
 
   it('calls the address as it is, whatever its path, where the API is named', async () => {
-    const { origin, received } = await open(score);
+    const { origin, received } = await openFake(score);
     const { code } = await runCommand([
       'load',
       '--url',
@@ -178,7 +166,7 @@ describe('load', () => {
   });
 
   it('finds out how to ask with --api auto, and says how many requests that took', async () => {
-    const { origin, received } = await open((one, response) =>
+    const { origin, received } = await openFake((one, response) =>
       one.path === '/score' ? score(one, response) : answerJson(response, '{}', 404),
     );
     const ran = await runCommand(['load', '--url', `${origin}/score`, '--api', 'auto', '--requests', '3']);
@@ -192,7 +180,7 @@ describe('load', () => {
   });
 
   it('ends with 1 and a sentence where no way to ask was found', async () => {
-    const { origin } = await open((_, response) => answerJson(response, 'no', 404));
+    const { origin } = await openFake((_, response) => answerJson(response, 'no', 404));
     const ran = await runCommand(['load', '--url', origin, '--api', 'auto', '--requests', '3', '--json']);
     expect(ran.code).toBe(1);
     expect(ran.stderr).toContain('no usable answer');
@@ -200,7 +188,7 @@ describe('load', () => {
   });
 
   it('does not count the requests of a warm-up', async () => {
-    const { origin, received } = await open(score);
+    const { origin, received } = await openFake(score);
     const ran = await runCommand([
       ...[
         'load',
@@ -220,7 +208,7 @@ describe('load', () => {
   });
 
   it('loads for a time, and tells the rate of the steady window', async () => {
-    const { origin } = await open((one, response) => void setTimeout(() => score(one, response), 50));
+    const { origin } = await openFake((one, response) => void setTimeout(() => score(one, response), 50));
     const { code, stdout } = await runCommand([
       ...['load', '--url', `${origin}/score`, '--seconds', '3', '--concurrency', '2', '--output-tokens', '8'],
       '--json',
@@ -236,7 +224,7 @@ describe('load', () => {
   });
 
   it('spreads more than 128 connections over threads, and still sends exactly what was asked for', async () => {
-    const { origin, received, connections } = await open(score);
+    const { origin, received, connections } = await openFake(score);
     const { stdout } = await runCommand([
       ...['load', '--url', `${origin}/score`, '--concurrency', '130', '--requests', '301', '--json'],
     ]);
@@ -244,6 +232,128 @@ describe('load', () => {
     expect(received).toHaveLength(301);
     expect(connections()).toBe(130);
     expect(new Set(received.map(({ headers }) => headers['x-ms-client-request-id'])).size).toBe(301);
+  });
+});
+
+describe('load at a rate', () => {
+  const rated = (origin: string, ...args: string[]) => [
+    ...['load', '--url', `${origin}/score`, '--output-tokens', '8', '--rate', '50', ...args],
+  ];
+
+  it('sends exactly the requests asked for when their time comes, and tells times from then as well', async () => {
+    const { origin, received } = await openFake(
+      (one, response) => void setTimeout(() => score(one, response), 100),
+    );
+    const { code, stdout } = await runCommand(
+      rated(origin, '--arrival', 'constant', '--requests', '20', '--json'),
+    );
+    expect(code).toBe(0);
+    expect(received).toHaveLength(20);
+    const summary: LoadSummary = JSON.parse(stdout);
+    expect(summary).toMatchObject({
+      requests: 20,
+      succeeded: 20,
+      dropped: 0,
+      rateAsked: { requestsPerSecond: 50, arrival: 'constant' },
+      concurrency: 20,
+      slo: null,
+      percentiles: { responseMs: { count: 20 } },
+    });
+    // Twenty milliseconds apart although each answer takes a hundred.
+    const [first, last] = [received[0]?.atMs ?? 0, received.at(-1)?.atMs ?? 0];
+    expect(last - first).toBeGreaterThan(350);
+    expect(summary.maxInFlight).toBeGreaterThan(2);
+  });
+
+  it('shows what came, what waited for the server and what was never sent', async () => {
+    let last = Promise.resolve();
+    const { origin, received } = await openFake((one, response) => {
+      last = last.then(() => wait(60)).then(() => score(one, response));
+    });
+    const { text, code, summary } = await check([
+      ...['--url', `${origin}/score`, '--rate', '200', '--requests', '60', '--max-in-flight', '1'],
+    ]);
+    expect(code).toBe(0);
+    expect(summary.requests + summary.dropped).toBe(60);
+    expect(summary.dropped).toBeGreaterThan(20);
+    expect(received).toHaveLength(summary.requests);
+    expect(summary.percentiles.responseMs.max).toBeGreaterThan(3 * (summary.percentiles.e2eMs.p50 ?? 0));
+    expect(text).toMatch(
+      /^Arrivals +200 requests\/s \(Poisson\); 60 came, \d+ of them were sent; \d+ of all were never sent$/m,
+    );
+    expect(text).toMatch(/^E2E as waited for +\d+ /m);
+  });
+
+  it('loads for a time over several threads', async () => {
+    const { origin, received } = await openFake(score);
+    const { code, stdout } = await runCommand(rated(origin, '--seconds', '1.5', '--json'));
+    expect(code).toBe(0);
+    const summary: LoadSummary = JSON.parse(stdout);
+    expect(summary).toMatchObject({ threads: 2, concurrency: 256, failed: 0 });
+    expect(received).toHaveLength(summary.requests);
+    // Poisson: 75 expected, give or take four deviations.
+    expect(summary.requests).toBeGreaterThan(40);
+    expect(summary.requests).toBeLessThan(110);
+  });
+});
+
+describe('load held against objectives', () => {
+  it('that are met on their bound says so, with the goodput, and ends with 0', async () => {
+    const { origin } = await openFake(chat);
+    const { text, code, summary } = await check([
+      ...['--url', `${origin}/v1/chat/completions`, '--requests', '60', '--concurrency', '6'],
+      ...['--slo-ttft-ms', '60000', '--slo-tpot-ms', '60000', '--slo-e2e-ms', '60000'],
+    ]);
+    expect(code).toBe(0);
+    expect(summary.slo).toMatchObject({
+      verdict: 'met',
+      met: 60,
+      attempted: 60,
+      asked: { attainment: 0.95, ttftMs: 60_000, tpotMs: 60_000, e2eMs: 60_000 },
+    });
+    expect(summary.slo?.lower).toBeGreaterThan(0.95);
+    expect(summary.rates.goodputRequestsPerSecond).toBeCloseTo(summary.rates.requestsPerSecond ?? 0, 6);
+    expect(summary.rates.goodputTokensPerSecond).toBeCloseTo(summary.rates.outputTokensPerSecond ?? 0, 6);
+    expect(text).toMatch(
+      /^Objectives +met: TTFT of 60000 ms and .* by 95\.0 % of requests; 60\s+of 60 kept them/m,
+    );
+    expect(text).toMatch(/^Goodput +[\d.,]+ output tok\/s, [\d.]+ requests\/s/m);
+  });
+
+  it.each([
+    ['missed', ['--requests', '20', '--slo-e2e-ms', '0.01'], /MISSED/],
+    ['not-shown', ['--requests', '20', '--slo-e2e-ms', '60000'], /NOT SHOWN, more requests would tell/],
+    ['not-evaluable', ['--requests', '70', '--no-stream', '--slo-ttft-ms', '60000'], /NOT EVALUABLE/],
+  ] as const)('that are %s ends with 1', async (verdict, args, words) => {
+    const { origin } = await openFake((_, response) =>
+      answerJson(
+        response,
+        '{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"completion_tokens":8,"prompt_tokens":3}}',
+      ),
+    );
+    const { text, code, summary } = await check(['--url', `${origin}/v1/chat/completions`, ...args]);
+    expect({ code, verdict: summary.slo?.verdict }).toEqual({ code: 1, verdict });
+    expect(text).toMatch(words);
+  });
+
+  it('shows the first token of the answer where it is another than the first', async () => {
+    const { origin } = await openFake((_, response) =>
+      answerStream(
+        response,
+        event({ reasoning: 'hm' }) + event({ content: ' word' }) + finish + usage(2) + done,
+      ),
+    );
+    const thinking = await check(['--url', `${origin}/v1/chat/completions`, '--requests', '3']);
+    expect(thinking.summary.percentiles.ttftAnswerMs.count).toBe(3);
+    const plain = await openFake(chat);
+    const direct = await check(['--url', `${plain.origin}/v1/chat/completions`, '--requests', '3']);
+    expect(direct.summary.percentiles.ttftAnswerMs).toEqual(direct.summary.percentiles.ttftMs);
+    expect(direct.text).not.toContain('TTFT of the answer');
+    const silent = await openFake((_, response) =>
+      answerStream(response, event({ reasoning: 'hm' }) + finish + usage(1) + done),
+    );
+    const never = await check(['--url', `${silent.origin}/v1/chat/completions`, '--requests', '3']);
+    expect(never.text).toMatch(/^TTFT of the answer +0 +- /m);
   });
 });
 
@@ -255,7 +365,7 @@ describe('load of what fails', () => {
   ] as const)(
     'only: %s is told, nothing is a figure, and the exit code is 1',
     async (failure, url, status) => {
-      const { origin } = await open((_, response) =>
+      const { origin } = await openFake((_, response) =>
         answerJson(response, '{"error":"words of it"}', status ?? 200),
       );
       const { text, code, summary } = await check(['--url', url(origin), '--requests', '3']);
@@ -278,7 +388,7 @@ describe('load of what fails', () => {
   );
 
   it('one request is a load: its figures are there, and percentiles that need more are not', async () => {
-    const { origin } = await open(chat);
+    const { origin } = await openFake(chat);
     const { text, code, summary } = await check([
       '--url',
       `${origin}/v1/chat/completions`,
@@ -293,7 +403,7 @@ describe('load of what fails', () => {
 
   it('one of two: the good one is the figure, the other is told', async () => {
     let asked = 0;
-    const { origin } = await open((one, response) => {
+    const { origin } = await openFake((one, response) => {
       asked += 1;
       if (asked % 2 === 0) answerJson(response, 'Too many pending requests', 429);
       else void score(one, response);
@@ -305,7 +415,7 @@ describe('load of what fails', () => {
   });
 
   it('three of equal timing have finite figures', async () => {
-    const { origin } = await open(score);
+    const { origin } = await openFake(score);
     const { summary } = await check(['--url', `${origin}/score`, '--requests', '3']);
     expect(summary.percentiles.e2eMs.count).toBe(3);
     expect(summary.percentiles.ttftMs.count).toBe(0);
@@ -320,7 +430,7 @@ describe('load of what fails', () => {
       `${tokens(2).join('')}data: {"choices":[{"index":0,"delta":{},"finish_reason":"error","error":"text"}]}\n\n${done}`,
     ];
     let asked = 0;
-    const { origin } = await open((_, response) => {
+    const { origin } = await openFake((_, response) => {
       asked += 1;
       const bad = asked <= 8 ? broken[asked % broken.length] : undefined;
       answerStream(response, bad ?? event({ content: 'x' }, { error: null }) + goodStream(31));
@@ -343,6 +453,8 @@ describe('load of what fails', () => {
     }
   });
 });
+
+const ONE = ['--url', 'http://127.0.0.1:1/score', '--requests', '1'];
 
 describe('the command line of load', () => {
   it('names every fault at once, sends nothing, and ends with 2', async () => {
@@ -380,6 +492,13 @@ describe('the command line of load', () => {
     [['--url', 'http://127.0.0.1:1/score', '--requests', '1', '--stream'], 'cannot stream'],
     [['--url', 'http://127.0.0.1:1/', '--requests', '1', '--api', 'other'], '--api: must be one of auto, '],
     [['--url', 'http://127.0.0.1:1/score', '--requests', '1', '--samples', '/no/such/folder/f'], 'ENOENT'],
+    [[...ONE, '--rate', '0'], '--rate: must be a number of requests per second above 0'],
+    [[...ONE, '--rate', '5', '--concurrency', '3'], '--concurrency: does not go with --rate'],
+    [[...ONE, '--max-in-flight', '3'], '--max-in-flight: goes with --rate only'],
+    [[...ONE, '--rate', '5', '--arrival', 'bursty'], '--arrival: must be poisson or constant'],
+    [[...ONE, '--slo-e2e-ms', '-1'], '--slo-e2e-ms: must be a number of milliseconds'],
+    [[...ONE, '--attainment', '0.9'], '--attainment: needs what is to be attained'],
+    [[...ONE, '--slo-e2e-ms', '9', '--attainment', '95'], '--attainment: must be a share of requests'],
   ])('refuses %j', async (args, words) => {
     const { code, stderr, stdout } = await runCommand(['load', ...args]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -395,7 +514,7 @@ describe('the command line of load', () => {
   });
 
   it('asks for a complete answer with --no-stream', async () => {
-    const { origin, received } = await open((_, response) =>
+    const { origin, received } = await openFake((_, response) =>
       answerJson(
         response,
         '{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"completion_tokens":1,"prompt_tokens":3}}',
@@ -408,7 +527,7 @@ describe('the command line of load', () => {
   });
 
   it('keeps to a narrow terminal and shows no control characters of a server', async () => {
-    const { origin } = await open((_, response) => answerJson(response, 'no \u001b[2J\u0007 way', 500));
+    const { origin } = await openFake((_, response) => answerJson(response, 'no \u001b[2J\u0007 way', 500));
     const { stdout } = await runCommand(['load', '--url', `${origin}/score`, '--requests', '1'], {
       terminalWidth: 50,
     });
@@ -419,7 +538,7 @@ describe('the command line of load', () => {
 
 describe('Ctrl-C', () => {
   it('shows what was measured until then and ends with 130', async () => {
-    const { origin, received } = await open(chat);
+    const { origin, received } = await openFake(chat);
     const file = path.join(folder, 'interrupted.ndjson');
     const entry = fileURLToPath(new URL('./entry.ts', import.meta.url));
     const args = [

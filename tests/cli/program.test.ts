@@ -261,6 +261,7 @@ describe('the other commands', () => {
       'results',
       'runs',
       'endpoints',
+      'reap',
       'start',
       'demo',
       'Examples:',

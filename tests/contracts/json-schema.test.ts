@@ -33,6 +33,9 @@ describe('a value', () => {
     ['a number', 0.5, { type: 'number', minimum: 0, maximum: 1 }],
     ['a map', { x: 'y' }, { type: 'object', additionalProperties: { type: 'string' } }],
     ['null where null is wanted', null, { type: 'null' }],
+    ['one of two types', null, { type: ['string', 'null'] }],
+    ['several branches', 1, { anyOf: [{ type: 'integer' }, { type: 'number' }] }],
+    ['names by their rule', { ab: 1 }, { type: 'object', propertyNames: { pattern: '^[a-z]+$' } }],
   ])('fits: %s', (_, value, schema) => {
     expect(findFaults(value, schema)).toEqual([]);
   });
@@ -49,6 +52,10 @@ describe('a value', () => {
     ['no branch, told by the nearest', { kind: 'a', size: 'x' }, either, /body\.size is string, not integer/],
     ['two branches', {}, either, /fits 2 branches/],
     ['a fault deep down', { next: { other: 1 } }, recursive, /body\.next\.other is not known/],
+    ['no branch of several', true, { anyOf: [{ type: 'integer' }, { type: 'null' }] }, /body is boolean/],
+    ['too few items', [], { type: 'array', minItems: 1 }, /has 0 items/],
+    ['a name', { A: 1 }, { type: 'object', propertyNames: { pattern: '^[a-z]+$' } }, /the name body\.A/],
+    ['what must not be', 'x', { not: {} }, /must not be/],
     ['an item', ['x', 1], { type: 'array', items: { type: 'string' } }, /body\[1\] is 1, not string/],
     ['a fraction', 1.5, { type: 'integer' }, /not integer/],
     ['too much', 2, { type: 'number', maximum: 1 }, /not within/],

@@ -1,6 +1,9 @@
 /** What every command gets. */
 import type { ApiClient } from '../api-client.ts';
+import { EXIT } from '../exit-code.ts';
+import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
+import type { Verdict } from '../verdict.ts';
 
 export interface CommandContext {
   readonly client: ApiClient;
@@ -15,4 +18,11 @@ export function printLines({ terminal }: CommandContext, lines: readonly string[
 
 export function printJson({ terminal }: CommandContext, value: unknown): void {
   terminal.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Says why a result is not good, and gives the exit code. */
+export function tellVerdict({ terminal }: CommandContext, verdict: Verdict): number {
+  if (verdict === null) return EXIT.good;
+  for (const sentence of verdict) terminal.stderr.write(`${printable(sentence)}\n`);
+  return EXIT.runFailed;
 }

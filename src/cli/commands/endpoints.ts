@@ -1,4 +1,5 @@
 /** `endpoints`: what is alive now, and deleting it. */
+import type { DeletedEndpoint } from '../api-client.ts';
 import { EXIT } from '../exit-code.ts';
 import { printable } from '../printable.ts';
 import { renderEndpoints } from '../report-text.ts';
@@ -6,18 +7,23 @@ import { widthOf } from '../run-display.ts';
 import { type CommandContext, printJson, printLines } from './context.ts';
 
 export async function showEndpoints(context: CommandContext): Promise<number> {
-  const endpoints = await context.client.listEndpoints();
-  if (context.json) printJson(context, { endpoints });
-  else printLines(context, renderEndpoints(endpoints, widthOf(context.terminal.stdout)));
+  const list = await context.client.listEndpoints();
+  if (context.json) printJson(context, list);
+  else printLines(context, renderEndpoints(list, widthOf(context.terminal.stdout)));
   return EXIT.good;
 }
 
 export async function deleteEndpoint(context: CommandContext, name: string): Promise<number> {
-  await context.client.deleteEndpoint(name);
-  if (context.json) printJson(context, { name });
-  else
-    printLines(context, [
-      `Endpoint ${printable(name)} is being deleted; \`npx foundry-bench endpoints\` shows when it is gone.`,
-    ]);
-  return EXIT.good;
+  const answer = await context.client.deleteEndpoint(name);
+  if (context.json) printJson(context, answer);
+  else printLines(context, [describeDeletion(answer)]);
+  return answer.error === null ? EXIT.good : EXIT.runFailed;
+}
+
+/** One line about a deletion that was asked for. */
+export function describeDeletion({ name, gone, error }: DeletedEndpoint): string {
+  const endpoint = `Endpoint ${printable(name)}`;
+  if (error !== null) return `${endpoint} could not be deleted: ${printable(error)}`;
+  if (gone) return `${endpoint} is gone.`;
+  return `${endpoint} is being deleted; \`npx foundry-bench endpoints\` shows when it is gone.`;
 }

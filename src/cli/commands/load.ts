@@ -1,8 +1,19 @@
 /** `load`: the load engine alone, at any address, without the app and without Azure. */
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
+import { arrivalMoments } from '../../core/arrivals.ts';
+import { type RequestLine, shareOfLines } from '../../core/request-set.ts';
 import { deriveSeed } from '../../core/seed.ts';
-import type { CountLoad, Route, ShardOrder, ShardSummary, SteadyLoad } from '../../core/shard.ts';
+import { settleRequests } from '../../core/settle-requests.ts';
+import type {
+  Arrivals,
+  CountLoad,
+  OpenLoad,
+  Route,
+  ShardOrder,
+  ShardSummary,
+  SteadyLoad,
+} from '../../core/shard.ts';
 import { type ProbeResult, probeRoute } from '../../load/probe.ts';
 import { type RunningShard, startShard, type TakeSamples } from '../../load/shard-runner.ts';
 import { ApiError } from '../api-client.ts';
@@ -14,6 +25,7 @@ import { type LoadSummary, summarizeLoad } from '../load-summary.ts';
 import { renderLoad, renderLoadTitle } from '../load-text.ts';
 import { printable } from '../printable.ts';
 import { wrapLine } from '../report-text.ts';
+import { readRequestsFile } from '../requests-file.ts';
 import { isUnicode, widthOf } from '../run-display.ts';
 import { SampleFile } from '../sample-file.ts';
 import type { Terminal } from '../terminal.ts';
@@ -32,10 +44,12 @@ Examples:
   $ npx foundry-bench load --url http://127.0.0.1:8000/v1/chat/completions --concurrency 16 --requests 500
   $ npx foundry-bench load --url https://ENDPOINT.REGION.inference.ml.azure.com/score --key-env KEY --api auto --seconds 30
   $ npx foundry-bench load --url http://127.0.0.1:8000/score --requests 100 --samples samples.ndjson --json
+  $ npx foundry-bench load --url http://127.0.0.1:8000/v1/chat/completions --rate 4 --seconds 60 --slo-ttft-ms 500
 
 It sends that many requests and nothing else; connections are opened without a request. --api auto and --warmup
 send more, which are told and not counted. Ctrl-C shows what was measured until then.
-Exit codes: 0 something succeeded, 1 nothing did, 2 error, 130 interrupted.`;
+With --rate requests are sent when their time comes, answered or not, and times are told from then as well.
+Exit codes: 0 something succeeded and the objectives are shown to be met, 1 not so, 2 error, 130 interrupted.`;
 
 export function addLoadCommand(
   program: Command,
@@ -48,17 +62,25 @@ export function addLoadCommand(
     .option('--url <address>', 'the complete address to call; used as it is unless --api auto')
     .option('--key-env <name>', 'environment variable that holds the key, sent as a bearer token')
     .option('--api <name>', `auto, ${API_NAMES.join(', ')} (default: by the address)`)
-    .option('-c, --concurrency <count>', 'connections, each with one request in flight', '1')
+    .option('-c, --concurrency <count>', 'connections, each with one request in flight (default: 1)')
+    .option('-r, --rate <requests>', 'or so many requests a second, answered or not')
+    .option('--arrival <kind>', 'with --rate: poisson, as users come, or constant (default: poisson)')
+    .option('--max-in-flight <count>', 'with --rate: the most requests in flight at once (default: 256)')
     .option('-n, --requests <count>', 'send exactly so many requests')
     .option('-s, --seconds <seconds>', 'or send for so long')
     .option('-p, --prompt-tokens <count>', 'length of each prompt', '512')
     .option('-o, --output-tokens <count>', 'length of each answer that is asked for', '128')
+    .option('--requests-file <file>', 'send requests of your own: one {"prompt"} or {"messages"} a line')
     .option('--stream', 'ask for a stream (default where the API has one)')
     .option('--no-stream', 'ask for complete answers')
     .option('--samples <file>', 'write one line of JSON for each request')
     .option('--warmup <count>', 'requests to send before, which are not measured', '0')
     .option('--seed <number>', 'makes the same prompts again (default: new ones)')
     .option('--timeout <seconds>', 'of each request; longer than the server’s own', '200')
+    .option('--slo-ttft-ms <ms>', 'objective: the longest time to the first token')
+    .option('--slo-tpot-ms <ms>', 'objective: the longest time per output token after it')
+    .option('--slo-e2e-ms <ms>', 'objective: the longest time of a whole answer')
+    .option('--attainment <share>', 'of all requests that are to keep them (default: 0.95)')
     .option('--json', 'print JSON instead of text')
     .addHelpText('after', EXAMPLES)
     .action(async (options: LoadOptions) => {
@@ -72,20 +94,33 @@ export function addLoadCommand(
 async function runLoad(terminal: Terminal, options: LoadOptions, json: boolean): Promise<number> {
   const parsed = planLoad(options, terminal.env);
   if (!parsed.ok) throw new ApiError('This load cannot be run.', null, parsed.faults);
-  const plan = parsed.value;
+  const { plan, lines } = await withRequests(parsed.value);
   const file = plan.samplesFile === null ? null : await SampleFile.open(plan.samplesFile);
   const interrupt = new Interrupt();
   try {
-    return await loadAndTell(terminal, plan, file, interrupt, json);
+    return await loadAndTell(terminal, plan, lines, file, interrupt, json);
   } finally {
     interrupt.close();
     await file?.close();
   }
 }
 
+/** The user's own requests, null where prompts are made; a load of them asks for what they ask for. */
+async function withRequests(
+  plan: LoadPlan,
+): Promise<{ readonly plan: LoadPlan; readonly lines: readonly RequestLine[] | null }> {
+  if (plan.requestsFile === null) return { plan, lines: null };
+  const { lines, description } = await readRequestsFile(plan.requestsFile);
+  const set = { name: 'file', ...description };
+  const settled = settleRequests([{ ...plan.workload, requests: set.name }], [set], { isTrace: false });
+  const workload = settled.ok ? settled.value[0] : undefined;
+  return { plan: { ...plan, workload: workload ?? plan.workload }, lines };
+}
+
 async function loadAndTell(
   terminal: Terminal,
   plan: LoadPlan,
+  lines: readonly RequestLine[] | null,
   file: SampleFile | null,
   interrupt: Interrupt,
   json: boolean,
@@ -109,12 +144,13 @@ async function loadAndTell(
   const { route, probe } = way;
   const threads = Math.ceil(plan.connections / CONNECTIONS_PER_THREAD);
   const { promptTokens: promptTokensAsked, outputTokens: outputTokensAsked } = plan.workload;
-  const title = { ...route, streamAsked: route.stream, concurrency: plan.connections, threads };
+  const { connections: concurrency, rate: rateAsked } = plan;
+  const title = { ...route, streamAsked: route.stream, concurrency, rateAsked, threads };
   tell(renderLoadTitle({ ...title, seed: plan.seed, promptTokensAsked, outputTokensAsked }, width));
 
   const show = (label: string, shards: Shards) =>
     new LoadDisplay(terminal.stderr, isUnicode(terminal.env), label, () => shards.progress());
-  const orders = { plan, way, id, threads };
+  const orders = { plan, lines, way, id, threads };
   const warmUp = plan.warmUpRequests === 0 ? null : await runWarmUp(orders, interrupt, show);
   const shards = new Shards(
     shardOrders({ ...orders, what: '', amount: plan.amount }),
@@ -139,7 +175,8 @@ async function loadAndTell(
 function exitCodeOf(summary: LoadSummary, file: SampleFile | null): number {
   if (summary.interrupted) return EXIT.interrupted;
   if (summary.succeeded === 0) return EXIT.runFailed;
-  return file !== null && file.failure !== null ? EXIT.error : EXIT.good;
+  if (file !== null && file.failure !== null) return EXIT.error;
+  return summary.slo === null || summary.slo.verdict === 'met' ? EXIT.good : EXIT.runFailed;
 }
 
 /** How the endpoint is asked, and how long a token of its is. */
@@ -182,63 +219,116 @@ async function findWay(
 
 interface Orders {
   readonly plan: LoadPlan;
+  readonly lines: readonly RequestLine[] | null;
   readonly way: Way;
   readonly id: string;
   readonly threads: number;
 }
 
 function runWarmUp(
-  orders: Orders,
+  { plan, ...orders }: Orders,
   interrupt: Interrupt,
   show: (label: string, shards: Shards) => LoadDisplay,
 ): Promise<readonly ShardSummary[]> {
-  const amount = { requests: orders.plan.warmUpRequests };
-  const threads = Math.min(orders.threads, amount.requests);
-  const shards = new Shards(shardOrders({ ...orders, threads, what: '-warm', amount }), amount, null);
+  const amount = { requests: plan.warmUpRequests };
+  // A rate says nothing about how many requests may come at once: then one after the other.
+  const connections = plan.rate === null ? Math.min(plan.connections, amount.requests) : 1;
+  const threads = Math.min(orders.threads, connections);
+  const warmUp = { ...plan, connections, rate: null, slo: null };
+  const shards = new Shards(
+    // The user's own requests are kept for what is measured: a cache would know them from here.
+    shardOrders({ ...orders, plan: warmUp, lines: null, threads, what: '-warm', amount }),
+    amount,
+    null,
+  );
   return shards.run(interrupt, (running) => show('warming up', running));
 }
 
 /** The load dealt out over threads: connections as evenly as can be, requests as connections. */
 function shardOrders({
   plan,
+  lines,
   way,
   id,
   threads,
   what,
   amount,
 }: Orders & { readonly what: string; readonly amount: LoadPlan['amount'] }): ShardOrder[] {
-  const connections = 'requests' in amount ? Math.min(plan.connections, amount.requests) : plan.connections;
   const part = (total: number, shard: number) =>
     Math.floor((total * (shard + 1)) / threads) - Math.floor((total * shard) / threads);
-  return Array.from({ length: threads }, (_, shard) => {
+  const loads =
+    plan.rate === null
+      ? Array.from({ length: threads }, (_, shard) =>
+          closedLoad(amount, threads, part(plan.connections, shard), (total) => part(total, shard)),
+        )
+      : openLoads(plan.rate, amount, threads, plan.seed);
+  return loads.map((load, shard) => {
     const { route, charactersPerToken, templateTokens } = way;
-    const mine = part(connections, shard);
     return {
       route,
       authorization: plan.authorization,
       headers: {},
-      connections: mine,
+      connections: part(plan.connections, shard),
       workload: plan.workload,
+      ...(lines !== null && { prompts: shareOfThread(lines, shard, threads) }),
       charactersPerToken,
       templateTokens,
       seed: deriveSeed(plan.seed, `load${what}`, shard),
       requestIdPrefix: `load-${id}${what}-${shard}`,
-      load:
-        'requests' in amount
-          ? ({
-              mode: 'count',
-              requests: part(amount.requests, shard),
-              maxSeconds: COUNT_LIMIT_SECONDS,
-            } satisfies CountLoad)
-          : ({
-              mode: 'steady',
-              minRequests: Math.ceil(Math.max(LEAST_WINDOW_REQUESTS / threads, 3 * mine)),
-              maxSeconds: amount.seconds,
-            } satisfies SteadyLoad),
+      load,
+      slo: plan.slo,
       requestTimeoutMs: plan.timeoutMs,
       startAtMs: 'when-told',
     };
   });
+}
+
+/** Each request once before any again; where there are fewer of them than threads, some threads have the same. */
+function shareOfThread(lines: readonly RequestLine[], shard: number, threads: number): RequestLine[] {
+  const shards = Math.min(threads, lines.length);
+  return shareOfLines(lines, { shard: shard % shards, shards, startShare: 0 });
+}
+
+function closedLoad(
+  amount: LoadPlan['amount'],
+  threads: number,
+  connections: number,
+  part: (total: number) => number,
+): CountLoad | SteadyLoad {
+  if ('requests' in amount)
+    return { mode: 'count', requests: part(amount.requests), maxSeconds: COUNT_LIMIT_SECONDS };
+  const minRequests = Math.ceil(Math.max(LEAST_WINDOW_REQUESTS / threads, 3 * connections));
+  return { mode: 'steady', minRequests, maxSeconds: amount.seconds };
+}
+
+/** By time each thread has its share of the rate; a number of requests is drawn as one load and dealt out in turn. */
+function openLoads(
+  rate: NonNullable<LoadPlan['rate']>,
+  amount: LoadPlan['amount'],
+  threads: number,
+  seed: number,
+): OpenLoad[] {
+  const { arrival, requestsPerSecond } = rate;
+  const minRequests = Math.ceil(LEAST_WINDOW_REQUESTS / threads);
+  const byRate = (perSecond: number, offsetSeconds: number): Arrivals =>
+    arrival === 'poisson'
+      ? { kind: 'poisson', requestsPerSecond: perSecond }
+      : { kind: 'constant', requestsPerSecond: perSecond, offsetSeconds };
+  if ('seconds' in amount)
+    return Array.from({ length: threads }, (_, shard) => ({
+      mode: 'open',
+      arrivals: byRate(requestsPerSecond / threads, shard / requestsPerSecond),
+      minRequests,
+      maxSeconds: amount.seconds,
+    }));
+  const next = arrivalMoments(byRate(requestsPerSecond, 0), deriveSeed(seed, 'arrivals'));
+  const moments = Array.from({ length: amount.requests }, () => next() ?? 0);
+  return Array.from({ length: threads }, (_, shard) => ({
+    mode: 'open',
+    arrivals: { kind: 'trace', atSeconds: moments.filter((_moment, index) => index % threads === shard) },
+    minRequests,
+    maxSeconds: COUNT_LIMIT_SECONDS,
+  }));
 }
 
 /** The shards of one load: they begin together, and end together where they are interrupted. */

@@ -1,4 +1,5 @@
-/** `run`, `watch`, `cancel` and `runs`. Progress goes to the error stream, so that results can be piped. */
+/** `run`, `watch`, `cancel` and `runs`; an id tells whether it is a comparison's. Progress goes to the error stream, so that results can be piped. */
+import { COMPARISON_ID_PATTERN } from '../../core/comparison-record.ts';
 import { EXIT } from '../exit-code.ts';
 import { type Followed, followRun } from '../follow-run.ts';
 import { printable } from '../printable.ts';
@@ -6,7 +7,9 @@ import { renderReport, renderRuns } from '../report-text.ts';
 import { isUnicode, RunDisplay, widthOf } from '../run-display.ts';
 import { costOf } from '../run-text.ts';
 import { readSpec } from '../spec-file.ts';
-import { type CommandContext, printJson, printLines } from './context.ts';
+import { judgeReport } from '../verdict.ts';
+import { watchComparison } from './compare.ts';
+import { type CommandContext, printJson, printLines, tellVerdict } from './context.ts';
 
 export async function startRun(
   context: CommandContext,
@@ -35,13 +38,19 @@ export async function startRun(
 }
 
 export function watchRun(context: CommandContext, id: string): Promise<number> {
-  return follow(context, id, 'leave');
+  return COMPARISON_ID_PATTERN.test(id)
+    ? watchComparison(context, id, 'leave')
+    : follow(context, id, 'leave');
 }
 
 export async function cancelRun(context: CommandContext, id: string): Promise<number> {
-  const answer = await context.client.cancelRun(id);
+  const isComparison = COMPARISON_ID_PATTERN.test(id);
+  const answer = await (isComparison ? context.client.cancelComparison(id) : context.client.cancelRun(id));
+  const told = isComparison
+    ? `Comparison ${printable(answer.id)} will be canceled; its endpoints are deleted first.`
+    : `Run ${printable(answer.id)} will be canceled; its endpoint is deleted first.`;
   if (context.json) printJson(context, answer);
-  else printLines(context, [`Run ${printable(answer.id)} will be canceled; its endpoint is deleted first.`]);
+  else printLines(context, [told]);
   return EXIT.good;
 }
 
@@ -79,16 +88,13 @@ async function follow(
     return EXIT.interrupted;
   }
   const { run, canceledByUs } = followed;
-  if (context.json) printJson(context, { run, report: await client.readReport(runId) });
+  const report = await client.readReport(runId);
+  if (context.json) printJson(context, { run, report });
   else if (run.progress.cellsDone > 0) {
-    printLines(context, [
-      '',
-      ...renderReport(await client.readReport(runId), widthOf(terminal.stdout)),
-      `Cost: ${costOf(run)}.`,
-    ]);
+    printLines(context, ['', ...renderReport(report, widthOf(terminal.stdout)), `Cost: ${costOf(run)}.`]);
   }
   if (canceledByUs) return EXIT.interrupted;
-  return run.state === 'completed' ? EXIT.good : EXIT.runFailed;
+  return run.state === 'completed' ? tellVerdict(context, judgeReport(report)) : EXIT.runFailed;
 }
 
 /** What goes on without us. */

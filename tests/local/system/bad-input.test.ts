@@ -23,8 +23,8 @@ const cases: [name: string, spec: unknown, paths: string[]][] = [
   ['no model', { target: managed }, ['model']],
   ['no version', smallSpec({ model: { name: 'Phi-4' } }), ['model.version']],
   [
-    'a version that is not resolved',
-    smallSpec({ model: { name: 'Phi-4', version: 'latest' } }),
+    'a version that does not exist',
+    smallSpec({ model: { name: 'Phi-4', version: '4711' } }),
     ['model.version'],
   ],
   ['a model name with a slash', smallSpec({ model: { name: '../x', version: '7' } }), ['model.name']],
@@ -54,7 +54,7 @@ const cases: [name: string, spec: unknown, paths: string[]][] = [
   ],
   ['a level twice', smallSpec({ concurrency: { levels: [2, 2] } }), ['concurrency.levels']],
   ['a ramp that goes down', smallSpec({ concurrency: { ramp: { from: 4, to: 2 } } }), ['concurrency.ramp']],
-  ['a search', smallSpec({ concurrency: { search: { max: 64 } } }), ['concurrency']],
+  ['a search without objectives', smallSpec({ concurrency: { search: { max: 64 } } }), ['slo']],
   ['no workload', smallSpec({ workloads: [] }), ['workloads']],
   [
     'a workload twice',
@@ -86,7 +86,7 @@ const cases: [name: string, spec: unknown, paths: string[]][] = [
     smallSpec({ colour: 1, target: { ...managed, size: 2 }, limits: { maxCel: 3 } }),
     ['colour', 'limits.maxCel', 'target.size'],
   ],
-  ['an SLO, which is not evaluated yet', smallSpec({ slo: { ttftMs: 500 } }), ['slo']],
+  ['an SLO without a clause', smallSpec({ slo: { attainment: 0.9 } }), ['slo']],
   [
     'a foreign scoring URI',
     { target: { ...existing, scoringUri: 'https://example.com/score' } },
@@ -162,7 +162,7 @@ describe('an invalid spec', () => {
 
   it('leaves nothing behind', async () => {
     expect((await installation.get('/api/runs')).json).toEqual({ runs: [], continuation: null });
-    expect((await installation.get('/api/endpoints')).json).toEqual({ endpoints: [] });
+    expect((await installation.get('/api/endpoints')).json).toEqual({ endpoints: [], troubles: [] });
     expect((await installation.books()).endpoints).toEqual([]);
   });
 });

@@ -84,7 +84,7 @@ describe('a run', () => {
       requestsRejected: 0,
     });
     expect(books.endpoints[0]?.deletedAt).not.toBeNull();
-    expect((await installation.get('/api/endpoints')).json).toEqual({ endpoints: [] });
+    expect((await installation.get('/api/endpoints')).json).toEqual({ endpoints: [], troubles: [] });
 
     await expectShardsToOverlap(run.endpoint.name);
     await installation.stopHost(); // With no run alive the cloud ends too, and saves what it holds.
