@@ -2,6 +2,7 @@
 import type { ModelList } from '../http/contract/model.ts';
 import type { SkuList } from '../http/contract/sku.ts';
 import { writeUsd } from './figure.ts';
+import { type Paint, PLAIN, type Tone } from './paint.ts';
 import { printable } from './printable.ts';
 import { wrapLine } from './report-text.ts';
 import { type Column, renderTable } from './text-table.ts';
@@ -43,14 +44,14 @@ function shortSkus(skus: readonly string[] | null | undefined): string {
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-export function renderSkus({ skus, region, quota }: SkuList, width: number): string[] {
+export function renderSkus({ skus, region, quota }: SkuList, width: number, paint: Paint = PLAIN): string[] {
   const rows = skus.map((sku) => [
     printable(sku.name),
     printable(`${sku.gpus} x ${sku.gpu}`),
     String(sku.gpuMemoryGb),
     String(sku.vcpus),
     `${sku.quota.usedCores ?? '?'} of ${sku.quota.limitCores ?? '?'}`,
-    sku.quota.verdict,
+    paint(QUOTA_TONES[sku.quota.verdict], sku.quota.verdict),
     writeUsd(sku.price.perHourUsd),
   ]);
   const told = quota.reason === null ? [] : [`The quota is not known: ${quota.reason}`];
@@ -61,6 +62,14 @@ export function renderSkus({ skus, region, quota }: SkuList, width: number): str
     ...told.flatMap((line) => wrapLine(printable(line), width)),
   ];
 }
+
+/** Of the quota's answer to one instance more. */
+const QUOTA_TONES: Readonly<Record<SkuList['skus'][number]['quota']['verdict'], Tone>> = {
+  fits: 'good',
+  queue: 'unsure',
+  unknown: 'unsure',
+  refused: 'bad',
+};
 
 const SKU_COLUMNS: readonly Column[] = [
   { title: 'SKU', align: 'left' },

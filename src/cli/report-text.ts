@@ -4,17 +4,22 @@ import type { Report, ReportRow } from '../core/report.ts';
 import type { RunView } from '../http/run-view.ts';
 import type { EndpointList } from './api-client.ts';
 import { writeDuration, writeFigure, writeUsd } from './figure.ts';
+import { type Paint, PLAIN } from './paint.ts';
 import { printable } from './printable.ts';
 import { modelOf, skuOf } from './run-text.ts';
 import { type Column, renderTable } from './text-table.ts';
 
 /** One row per cell, then the best throughput and what to know before believing the numbers. */
-export function renderReport(report: Report & { readonly partial?: boolean }, width: number): string[] {
+export function renderReport(
+  report: Report & { readonly partial?: boolean },
+  width: number,
+  paint: Paint = PLAIN,
+): string[] {
   if (report.rows.length === 0) return ['No cell was measured.', ...renderNotes(report, width)];
   const slo = report.slo !== null;
   const table = renderTable(
     slo ? [...REPORT_COLUMNS, right('SLO')] : REPORT_COLUMNS,
-    report.rows.map((row) => (slo ? [...reportCells(row), row.slo?.verdict ?? '-'] : reportCells(row))),
+    report.rows.map((row) => (slo ? [...reportCells(row), writeSlo(row, paint)] : reportCells(row))),
     width,
   );
   const answers = report.answers.flatMap((answer) => wrapLine(printable(answer.sentence), width));
@@ -50,6 +55,11 @@ function reportCells(row: ReportRow): string[] {
     writeFigure(row.e2eMs.p50),
     writeFigure(row.usdPerMillionOutputTokens),
   ];
+}
+
+function writeSlo({ slo }: ReportRow, paint: Paint): string {
+  if (slo === null) return '-';
+  return paint(slo.verdict === 'met' ? 'good' : slo.verdict === 'missed' ? 'bad' : 'unsure', slo.verdict);
 }
 
 function renderBest(report: Report): string[] {
@@ -129,7 +139,11 @@ export function renderRuns(runs: readonly RunView[], width: number): string[] {
   );
 }
 
-export function renderEndpoints({ endpoints, troubles }: EndpointList, width: number): string[] {
+export function renderEndpoints(
+  { endpoints, troubles }: EndpointList,
+  width: number,
+  paint: Paint = PLAIN,
+): string[] {
   const told = troubles.flatMap((line) => wrapLine(printable(line), width));
   if (endpoints.length === 0) {
     const nothing = 'No endpoints: nothing of this installation is alive.';
@@ -144,7 +158,7 @@ export function renderEndpoints({ endpoints, troubles }: EndpointList, width: nu
     writeUsd(endpoint.costUsd),
     endpoint.expiresAt === null ? '-' : writeMinute(endpoint.expiresAt),
     printable(endpoint.runId ?? '-'),
-    endpoint.leaked ? 'leaked' : endpoint.keptUntil === null ? '' : 'kept',
+    endpoint.leaked ? paint('bad', 'leaked') : endpoint.keptUntil === null ? '' : 'kept',
   ]);
   const table = renderTable(
     [

@@ -1,5 +1,7 @@
 /** Tables as plain text: columns on a wide screen, one block of lines per row on a narrow one. */
 
+import { stripVTControlCharacters } from 'node:util';
+
 export interface Column {
   readonly title: string;
   readonly align: 'left' | 'right';
@@ -14,7 +16,7 @@ export function renderTable(
   width: number,
 ): string[] {
   const widths = columns.map((column, index) =>
-    Math.max(column.title.length, ...rows.map((row) => (row[index] ?? '').length)),
+    Math.max(column.title.length, ...rows.map((row) => lengthOf(row[index] ?? ''))),
   );
   const total = widths.reduce((sum, one) => sum + one, 0) + GAP.length * (columns.length - 1);
   if (total > width)
@@ -23,7 +25,8 @@ export function renderTable(
     columns
       .map(({ align }, index) => {
         const cell = cells[index] ?? '';
-        return align === 'right' ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0);
+        const blanks = ' '.repeat(Math.max(0, (widths[index] ?? 0) - lengthOf(cell)));
+        return align === 'right' ? blanks + cell : cell + blanks;
       })
       .join(GAP)
       .trimEnd();
@@ -37,4 +40,9 @@ export function renderTable(
 function renderBlock(columns: readonly Column[], row: readonly string[]): string[] {
   const titleWidth = Math.max(...columns.map((column) => column.title.length));
   return columns.map((column, index) => `${column.title.padEnd(titleWidth)}${GAP}${row[index] ?? ''}`);
+}
+
+/** Of what is seen: colours take no place. */
+function lengthOf(cell: string): number {
+  return stripVTControlCharacters(cell).length;
 }

@@ -223,7 +223,11 @@ describe('the other commands', () => {
   });
 
   it('lists endpoints with what leaked and why', async () => {
-    const { stdout } = await runCommand(['endpoints'], { app: await openApp(), terminalWidth: 200 });
+    const { stdout } = await runCommand(['endpoints'], {
+      app: await openApp(),
+      terminalWidth: 200,
+      env: { NO_COLOR: '1' },
+    });
     expect(stdout).toMatch(/^fb-0123456789abcdef-a1 .*\$0\.61.*leaked$/m);
     expect(stdout).toContain('fb-0123456789abcdef-a1: The delete was refused.');
   });

@@ -1,4 +1,5 @@
 /** What a script is told by the exit code, and by a sentence on the error stream. */
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { judgeAgainst, judgeReport } from '../../src/cli/verdict.ts';
 import { buildReport } from '../../src/core/report.ts';
@@ -119,5 +120,33 @@ describe('the exit code', () => {
       run: { id: viewRun(RUN, A_MOMENT_MS).id },
       report: { slo: SLO },
     });
+  });
+});
+
+describe('colours', () => {
+  let app: FakeApp | null = null;
+  afterEach(async () => {
+    await app?.close();
+    app = null;
+  });
+  const endpoints = async (options: { terminalWidth?: number; env?: Record<string, string> }) => {
+    app = await startFakeApp();
+    return (await runCommand(['endpoints'], { app, ...options })).stdout;
+  };
+
+  it('mark what is leaked on a terminal, and leave the columns where they are', async () => {
+    const coloured = await endpoints({ terminalWidth: 200 });
+    expect(coloured).toContain('\u001b[31mleaked\u001b[39m');
+    await app?.close();
+    const plain = await endpoints({ terminalWidth: 200, env: { NO_COLOR: '1' } });
+    expect(stripVTControlCharacters(coloured)).toBe(plain);
+  });
+
+  it.each([
+    ['in a pipe', {}],
+    ['with NO_COLOR', { terminalWidth: 200, env: { NO_COLOR: '1' } }],
+    ['on a dumb terminal', { terminalWidth: 200, env: { TERM: 'dumb' } }],
+  ])('are absent %s', async (_, options) => {
+    expect(await endpoints(options)).not.toContain('\u001b');
   });
 });

@@ -2,7 +2,7 @@
 import { renderModels, renderSkus } from '../catalog-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { widthOf } from '../run-display.ts';
-import { type CommandContext, printJson, printLines } from './context.ts';
+import { type CommandContext, paintOf, printJson, printLines } from './context.ts';
 
 export async function showModels(
   context: CommandContext,
@@ -24,6 +24,6 @@ export async function showSkus(
 ): Promise<number> {
   const list = await context.client.listSkus(filter);
   if (context.json) printJson(context, list);
-  else printLines(context, renderSkus(list, widthOf(context.terminal.stdout)));
+  else printLines(context, renderSkus(list, widthOf(context.terminal.stdout), paintOf(context)));
   return EXIT.good;
 }

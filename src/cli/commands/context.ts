@@ -1,6 +1,7 @@
 /** What every command gets. */
 import type { ApiClient } from '../api-client.ts';
 import { EXIT } from '../exit-code.ts';
+import { type Paint, paintFor } from '../paint.ts';
 import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Verdict } from '../verdict.ts';
@@ -10,6 +11,11 @@ export interface CommandContext {
   readonly terminal: Terminal;
   /** Print the answer as JSON. */
   readonly json: boolean;
+}
+
+/** The colours of the results. */
+export function paintOf({ terminal }: CommandContext): Paint {
+  return paintFor(terminal.stdout, terminal.env);
 }
 
 export function printLines({ terminal }: CommandContext, lines: readonly string[]): void {
@@ -23,6 +29,7 @@ export function printJson({ terminal }: CommandContext, value: unknown): void {
 /** Says why a result is not good, and gives the exit code. */
 export function tellVerdict({ terminal }: CommandContext, verdict: Verdict): number {
   if (verdict === null) return EXIT.good;
-  for (const sentence of verdict) terminal.stderr.write(`${printable(sentence)}\n`);
+  const paint = paintFor(terminal.stderr, terminal.env);
+  for (const sentence of verdict) terminal.stderr.write(`${paint('bad', printable(sentence))}\n`);
   return EXIT.runFailed;
 }

@@ -4,12 +4,12 @@ import { EXIT } from '../exit-code.ts';
 import { printable } from '../printable.ts';
 import { renderEndpoints } from '../report-text.ts';
 import { widthOf } from '../run-display.ts';
-import { type CommandContext, printJson, printLines } from './context.ts';
+import { type CommandContext, paintOf, printJson, printLines } from './context.ts';
 
 export async function showEndpoints(context: CommandContext): Promise<number> {
   const list = await context.client.listEndpoints();
   if (context.json) printJson(context, list);
-  else printLines(context, renderEndpoints(list, widthOf(context.terminal.stdout)));
+  else printLines(context, renderEndpoints(list, widthOf(context.terminal.stdout), paintOf(context)));
   return EXIT.good;
 }
 

@@ -9,7 +9,7 @@ import { printableDocument } from '../printable.ts';
 import { renderReport } from '../report-text.ts';
 import { widthOf } from '../run-display.ts';
 import { judgeAgainst, judgeReport } from '../verdict.ts';
-import { type CommandContext, printJson, printLines, tellVerdict } from './context.ts';
+import { type CommandContext, paintOf, printJson, printLines, tellVerdict } from './context.ts';
 
 export interface ResultOptions {
   readonly format?: ResultFormat;
@@ -51,7 +51,7 @@ export async function showResults(
   }
   const report = await client.readReport(id);
   if (context.json) printJson(context, report);
-  else printLines(context, renderReport(report, widthOf(terminal.stdout)));
+  else printLines(context, renderReport(report, widthOf(terminal.stdout), paintOf(context)));
   return tellVerdict(context, judgeReport(report));
 }
 

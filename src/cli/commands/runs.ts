@@ -9,7 +9,7 @@ import { costOf } from '../run-text.ts';
 import { readSpec } from '../spec-file.ts';
 import { judgeReport } from '../verdict.ts';
 import { watchComparison } from './compare.ts';
-import { type CommandContext, printJson, printLines, tellVerdict } from './context.ts';
+import { type CommandContext, paintOf, printJson, printLines, tellVerdict } from './context.ts';
 
 export async function startRun(
   context: CommandContext,
@@ -91,7 +91,11 @@ async function follow(
   const report = await client.readReport(runId);
   if (context.json) printJson(context, { run, report });
   else if (run.progress.cellsDone > 0) {
-    printLines(context, ['', ...renderReport(report, widthOf(terminal.stdout)), `Cost: ${costOf(run)}.`]);
+    printLines(context, [
+      '',
+      ...renderReport(report, widthOf(terminal.stdout), paintOf(context)),
+      `Cost: ${costOf(run)}.`,
+    ]);
   }
   if (canceledByUs) return EXIT.interrupted;
   return run.state === 'completed' ? tellVerdict(context, judgeReport(report)) : EXIT.runFailed;
