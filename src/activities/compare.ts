@@ -15,13 +15,10 @@ import {
   type TargetOutcome,
 } from '../core/comparison-report.ts';
 import type { RunFailure } from '../core/failure.ts';
-import { loadModelOf } from '../core/load-model.ts';
-import { levelsOf } from '../core/plan.ts';
-import { judgeRace, type RaceRunner, raceMetric } from '../core/race-judge.ts';
+import { cellsPerRound, judgeRace, type RaceRunner, raceMetric } from '../core/race-judge.ts';
 import type { RaceHistory } from '../core/race-replay.ts';
 import { repeatPlanOf } from '../core/repeats.ts';
 import { isFinal, queuedRun, type RaceOver, type RunRecord } from '../core/run.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 
@@ -181,10 +178,6 @@ async function playRace(
       specs.some(({ slo }) => slo !== null),
     ),
   );
-}
-
-function cellsPerRound(spec: BenchmarkSpec): number {
-  return spec.workloads.length * levelsOf(loadModelOf(spec)).length;
 }
 
 /** Who was dropped, and who is left alone because others were; null for whoever measures on. */

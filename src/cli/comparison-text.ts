@@ -73,7 +73,10 @@ export function renderComparison(
 ): string[] {
   const told = (lines: readonly string[]) => lines.flatMap((line) => wrapLine(printable(line), width));
   const sentences = new Set(report.pairs.map(({ sentence }) => sentence));
-  const race = new Set(report.race?.drops.map(({ sentence }) => sentence) ?? []);
+  const race = new Set([
+    ...(report.race?.drops.map(({ sentence }) => sentence) ?? []),
+    ...(report.race?.cost.sentence == null ? [] : [report.race.cost.sentence]),
+  ]);
   const answers = report.headline.filter((line) => !sentences.has(line) && !race.has(line));
   return [
     ...told(answers),
@@ -132,7 +135,10 @@ function renderWorkload(
     ...targets.map(({ label }) => describeEntry(entries.find((entry) => entry?.label === label) ?? null)),
   ]);
   const titles = [left('output tok/s, $ per M'), ...targets.map(({ label }) => right(printable(label)))];
-  return renderTable(titles, rows, width);
+  const reasons = table.flatMap(({ entries }) => entries.map((entry) => entry?.leftOut ?? null));
+  const leftOut = [...new Set(reasons.filter((reason) => reason !== null))];
+  const footnotes = leftOut.flatMap((reason) => wrapLine(`* not ranked: ${printable(reason)}.`, width));
+  return [...renderTable(titles, rows, width), ...footnotes];
 }
 
 function describeEntry(entry: MatchedEntry | null): string {

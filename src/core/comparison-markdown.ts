@@ -125,6 +125,7 @@ function writeRace({ race, targets }: ComparisonReport): string[] {
   const sentences = [
     ...race.drops.map(({ sentence }) => sentence),
     ...(race.ended === null ? [] : [race.ended]),
+    ...(race.cost.sentence === null ? [] : [race.cost.sentence]),
   ];
   return [
     '## Race',

@@ -23,10 +23,12 @@ import {
 import { loadModelOf } from './load-model.ts';
 import { comparePair, type PairVerdict, type SpreadHistory } from './pair-test.ts';
 import type { Price } from './price.ts';
-import { type RaceHistory, replayRace } from './race-replay.ts';
+import { billRace, type RaceCost } from './race-bill.ts';
+import { cellsPerRound, judgeRace } from './race-judge.ts';
+import type { RaceHistory } from './race-replay.ts';
 import { repeatPlanOf } from './repeats.ts';
 import { buildReport, type CellRecord, type Report, type ReportRow, usdPerMillionTokens } from './report.ts';
-import type { RunRecord } from './run.ts';
+import { isFinal, type RunRecord } from './run.ts';
 import { findSku } from './sku.ts';
 import { deploymentOf, deploymentRates, type RateMetric } from './target-rates.ts';
 import { sameWorkload, type Workload, workloadId } from './workload.ts';
@@ -56,9 +58,14 @@ export interface ComparisonReport {
   /** Empty without a demand. */
   readonly demands: readonly { readonly label: string; readonly answers: readonly DemandAnswer[] }[];
   /** Null where the strategy is not a race. */
-  readonly race: RaceHistory | null;
+  readonly race: RaceReport | null;
   readonly warnings: readonly string[];
   readonly simulated: boolean;
+}
+
+/** The rounds, who was dropped and why, and what it cost beside measuring everyone in full. */
+export interface RaceReport extends RaceHistory {
+  readonly cost: RaceCost;
 }
 
 export interface TargetSummary {
@@ -192,20 +199,7 @@ export function buildComparisonReport(
     demand === null ? [] : [{ label, answers }],
   );
   const evens = breakEvens(targets.map((target) => ({ ...target, rows: target.eligible })));
-  const race =
-    comparison.strategy === 'race'
-      ? replayRace(
-          {
-            rounds: Math.max(
-              ...comparison.targets.map(({ spec }) => repeatPlanOf(spec.measure.repeats).most),
-            ),
-            attainment: comparison.targets[0]?.spec.slo?.attainment ?? null,
-            spread: history,
-          },
-          targets,
-          metric,
-        )
-      : null;
+  const race = comparison.strategy === 'race' ? reportRace(comparison, targets, metric, history) : null;
   const simulated = targets.some((target) => target.report?.simulated === true);
   return {
     headline: [
@@ -214,6 +208,7 @@ export function buildComparisonReport(
       ...pairs.map(({ sentence }) => sentence),
       ...evens.map(({ sentence }) => sentence),
       ...(race?.drops.map(({ sentence }) => sentence) ?? []),
+      ...(race?.cost.sentence == null ? [] : [race.cost.sentence]),
     ],
     strategy: comparison.strategy,
     targets: targets.map(summarise),
@@ -225,6 +220,29 @@ export function buildComparisonReport(
     warnings: warningsOf(targets, simulated),
     simulated,
   };
+}
+
+function reportRace(
+  { targets: compared }: Comparison,
+  targets: readonly Gathered[],
+  metric: RateMetric,
+  spread: SpreadHistory | null,
+): RaceReport {
+  const rounds = Math.max(...compared.map(({ spec }) => repeatPlanOf(spec.measure.repeats).most));
+  const runners = targets.map((target) => ({
+    ...target,
+    cellsPerRound: Math.max(
+      1,
+      ...compared.flatMap(({ label, spec }) => (label === target.label ? cellsPerRound(spec) : [])),
+    ),
+    over:
+      target.runs.length === 0
+        ? target.failure !== null
+        : target.runs.every(({ run }) => isFinal(run.state) || run.state === 'releasing'),
+  }));
+  const attainment = compared[0]?.spec.slo?.attainment ?? null;
+  const billed = runners.map((runner) => ({ ...runner, runs: runner.runs.map(({ run }) => run) }));
+  return { ...judgeRace({ rounds, attainment, spread }, runners, metric), cost: billRace(rounds, billed) };
 }
 
 /** A target with everything that is asked of it. */

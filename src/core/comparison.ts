@@ -5,8 +5,9 @@
  */
 import { z } from 'zod';
 import type { Fault, Parsed } from './failure.ts';
+import { loadModelOf } from './load-model.ts';
 import { PRACTICAL_THRESHOLD } from './pair-test.ts';
-import { instancesOf, type Plan, type PlanFacts, planRun, STAGE_MINUTES } from './plan.ts';
+import { instancesOf, type Plan, type PlanFacts, planRun, STAGE_MINUTES, servingSettings } from './plan.ts';
 import { coresNeeded } from './quota.ts';
 import { deriveSeed, shuffle } from './seed.ts';
 import { findSku } from './sku.ts';
@@ -203,7 +204,25 @@ function raceFaults(targets: readonly (ComparedTarget | null)[], maxParallel: nu
       });
     if (repeats === 1)
       faults.push({ path, message: 'must be 2 or more in a race: no round before the second decides' });
+    if (target !== null) faults.push(...roundFaults(target.spec, index));
   });
+  return faults;
+}
+
+/** A round is one repeat of every cell, so all cells must be known before, and be measured repeat by repeat. */
+function roundFaults(spec: BenchmarkSpec, index: number): Fault[] {
+  const { loop, walk } = loadModelOf(spec);
+  const faults: Fault[] = [];
+  if (walk.kind !== 'levels')
+    faults.push({
+      path: `targets[${index}].${loop === 'closed' ? 'concurrency' : 'rate'}`,
+      message: 'must be a list in a race: a ramp or a search has no rounds',
+    });
+  if (servingSettings(spec).length > 1)
+    faults.push({
+      path: `targets[${index}].target.requestSettings`,
+      message: 'must be one object in a race: make each of the settings a target of its own',
+    });
   return faults;
 }
 

@@ -347,7 +347,7 @@ function leastRunMinutes(spec: BenchmarkSpec, first: PlannedCell | undefined): n
 }
 
 /** What the deployment is measured under, one after the other; one entry where nothing is deployed. */
-function servingSettings(spec: BenchmarkSpec): readonly [ServingSettings, ...ServingSettings[]] {
+export function servingSettings(spec: BenchmarkSpec): readonly [ServingSettings, ...ServingSettings[]] {
   const { target } = spec;
   if (target.kind !== 'managed') {
     const known = target.kind === 'endpoint' ? target.maxConcurrentRequestsPerInstance : null;

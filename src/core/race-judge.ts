@@ -3,9 +3,12 @@
  * measured all of its cells, or is over. Then the race is played again over the rows, so that what is decided now is
  * what the stored rows decide later. Pure.
  */
+import { loadModelOf } from './load-model.ts';
+import { levelsOf } from './plan.ts';
 import type { RacePlan } from './race.ts';
 import { type RaceEntry, type RaceHistory, replayRace } from './race-replay.ts';
 import type { CellRecord } from './report.ts';
+import type { BenchmarkSpec } from './spec.ts';
 import type { RateMetric } from './target-rates.ts';
 
 export interface RaceRunner extends RaceEntry {
@@ -30,11 +33,16 @@ export function judgeRace(plan: RacePlan, runners: readonly RaceRunner[], metric
   return history;
 }
 
+/** A round is one repeat of every cell. Races have lists of levels only, so that every round has the same cells. */
+export function cellsPerRound(spec: BenchmarkSpec): number {
+  return spec.workloads.length * levelsOf(loadModelOf(spec)).length;
+}
+
 /** Rounds of which a candidate has every cell, counted from the first on. */
-function roundsOf({ cells, cellsPerRound }: Pick<RaceRunner, 'cells' | 'cellsPerRound'>): number {
+export function roundsOf({ cells, ...runner }: Pick<RaceRunner, 'cells' | 'cellsPerRound'>): number {
   const has = (round: number) => new Set(cells.flatMap((cell) => (cell.repeat === round ? cell.cellId : [])));
   let rounds = 0;
-  while (rounds < cells.length && has(rounds + 1).size >= cellsPerRound) rounds += 1;
+  while (rounds < cells.length && has(rounds + 1).size >= runner.cellsPerRound) rounds += 1;
   return rounds;
 }
 

@@ -435,7 +435,11 @@ describe('a target that is paid by the token', () => {
 
 describe('a race', () => {
   test('is run again from the rows: who was dropped, after which round and why', () => {
-    const comparison = aComparison(THREE, { measure: { mode: 'steady', repeats: 4 } }, { strategy: 'race' });
+    const comparison = aComparison(
+      THREE,
+      { concurrency: { levels: [1] }, measure: { mode: 'steady', repeats: 4 } },
+      { strategy: 'race' },
+    );
     const rounds = { nc24: 4, nc48: 3, h100: 4 };
     const rates = { nc24: 45, nc48: 45, h100: 88 };
     const outcomes = THREE.map((name) =>
@@ -456,6 +460,7 @@ describe('a race', () => {
     ]);
     expect(race?.drops).toMatchObject([{ label: 'nc48', round: 2, against: 'nc24', reason: 'dearer' }]);
     expect(race?.ended).toContain('All 4 rounds were measured');
-    expect(headline.at(-1)).toContain('"nc48" was dropped after round 2');
+    expect(headline.at(-2)).toContain('"nc48" was dropped after round 2');
+    expect(headline.at(-1)).toMatch(/^The race spent .* GPU hours .* and .* USD/);
   });
 });

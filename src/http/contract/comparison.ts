@@ -11,13 +11,15 @@ import type {
   MatchedEntry,
   MatchedLevel,
   PairComparison,
+  RaceReport,
   Standing,
   TargetSummary,
   WorkloadComparison,
 } from '../../core/comparison-report.ts';
 import type { CostOfUse } from '../../core/demand.ts';
 import type { CellVerdict, PairVerdict } from '../../core/pair-test.ts';
-import type { RaceDrop } from '../../core/race.ts';
+import type { RaceDrop, RaceTotal } from '../../core/race.ts';
+import type { RaceCost } from '../../core/race-bill.ts';
 import type { RaceHistory, RaceRound } from '../../core/race-replay.ts';
 import type { RaceOver } from '../../core/run.ts';
 import type {
@@ -154,13 +156,26 @@ const raceRound = z.strictObject({
   costs: z.array(z.strictObject({ label: text, usdPerMillionOutputTokens: maybe })),
 } satisfies Shape<RaceRound>);
 
-const race = z
+const raceSoFar = {
+  rounds: z.array(raceRound),
+  drops: z.array(raceDrop),
+  ended: text.nullable().describe('Why it ended; null while it goes on.'),
+} satisfies Shape<RaceHistory>;
+
+const race = z.strictObject(raceSoFar).meta({ id: 'RaceHistory' });
+
+const raceTotal = z.strictObject({ gpuHours: maybe, usd: maybe } satisfies Shape<RaceTotal>);
+
+const raceReport = z
   .strictObject({
-    rounds: z.array(raceRound),
-    drops: z.array(raceDrop),
-    ended: text.nullable().describe('Why it ended; null while it goes on.'),
-  } satisfies Shape<RaceHistory>)
-  .meta({ id: 'RaceHistory' });
+    ...raceSoFar,
+    cost: z.strictObject({
+      spent: raceTotal,
+      inFull: raceTotal.describe('What measuring every candidate in all rounds would have taken.'),
+      sentence: text.nullable(),
+    } satisfies Shape<RaceCost>),
+  } satisfies Shape<RaceReport>)
+  .meta({ id: 'RaceReport' });
 
 const progress = z.strictObject({
   targetsDone: count,
@@ -347,7 +362,7 @@ export const comparisonReport = z
       pairs: z.array(pair),
       breakEvens: z.array(breakEven),
       demands: z.array(z.strictObject({ label: text, answers: z.array(demandAnswer) })),
-      race: race.nullable(),
+      race: raceReport.nullable(),
       warnings: z.array(text),
       simulated: z.boolean(),
     } satisfies Shape<ComparisonReport>),
