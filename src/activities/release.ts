@@ -3,7 +3,7 @@
  * again by the orchestration within its bound; past that the reaper goes on, from the same lease.
  */
 
-import { endpointName, keepLease, type Lease } from '../core/lease.ts';
+import { endpointName, isOurs, keepLease, type Lease } from '../core/lease.ts';
 import { holdUntil } from '../core/ledger.ts';
 import {
   changeEndpointOf,
@@ -114,6 +114,11 @@ export async function releaseLease(services: Services, lease: Lease): Promise<Re
   const { controlPlane, stores, now } = services;
   try {
     const state = await controlPlane.readEndpoint(lease.workspace, lease.endpoint);
+    if (state !== null && !isOurs(state.tags, services.settings.owner)) {
+      const releaseError = `The endpoint ${lease.endpoint} does not carry the tags of this installation, so it is not deleted; delete it by hand if it is yours.`;
+      await stores.leases.change(lease.endpoint, () => ({ releaseError }));
+      return { gone: false, error: releaseError };
+    }
     if (state !== null) {
       if (state.provisioningState !== 'Deleting')
         await controlPlane.startDelete(lease.workspace, lease.endpoint);
