@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /** As the app speaks it, see src/azure/control-plane.ts. */
-const ML_API = '2024-04-01';
+const ML_API = '2024-10-01';
 const WEB_API = '2024-04-01';
 /** See src/core/lease.ts. */
 const TOOL_TAG = ['foundry-bench-tool', 'foundry-bench'];
