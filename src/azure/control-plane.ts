@@ -109,6 +109,25 @@ export function createControlPlane(
     return found === null ? null : toEndpointState(found.endpoint, found.simulated);
   }
 
+  /** Azure ML creates and changes by the same call; gives the id of the operation. */
+  async function putDeployment(what: 'create' | 'change', order: DeploymentOrder): Promise<string | null> {
+    const { client, address } = open(order.workspace);
+    const body = deploymentBody(order, await readRegion(order.workspace));
+    const { operation } = await start(
+      `${what} the deployment ${order.name} of the endpoint ${order.endpoint}`,
+      (options) =>
+        client.onlineDeployments.beginCreateOrUpdate(
+          address.resourceGroup,
+          address.workspace,
+          order.endpoint,
+          order.name,
+          body,
+          options,
+        ),
+    );
+    return operation;
+  }
+
   return {
     readRegion,
     readEndpoint,
@@ -139,24 +158,10 @@ export function createControlPlane(
 
     async startDeployment(order) {
       const opened = open(order.workspace);
-      const { client, address } = opened;
       const existing = await getDeployment(opened, order.endpoint, order.name);
       if (existing !== null) return checkOwnDeployment(existing, order).operation;
-      const body = deploymentBody(order, await readRegion(order.workspace));
       try {
-        const { operation } = await start(
-          `create the deployment ${order.name} of the endpoint ${order.endpoint}`,
-          (options) =>
-            client.onlineDeployments.beginCreateOrUpdate(
-              address.resourceGroup,
-              address.workspace,
-              order.endpoint,
-              order.name,
-              body,
-              options,
-            ),
-        );
-        return operation;
+        return await putDeployment('create', order);
       } catch (error) {
         if (!isConflict(error)) throw error;
         const winner = await getDeployment(opened, order.endpoint, order.name);
@@ -165,22 +170,8 @@ export function createControlPlane(
       }
     },
 
-    async updateDeployment(order) {
-      const { client, address } = open(order.workspace);
-      const body = deploymentBody(order, await readRegion(order.workspace));
-      const { operation } = await start(
-        `change the deployment ${order.name} of the endpoint ${order.endpoint}`,
-        (options) =>
-          client.onlineDeployments.beginCreateOrUpdate(
-            address.resourceGroup,
-            address.workspace,
-            order.endpoint,
-            order.name,
-            body,
-            options,
-          ),
-      );
-      return operation;
+    updateDeployment(order) {
+      return putDeployment('change', order);
     },
 
     async startTraffic(workspace, endpoint, deployment) {
