@@ -18,8 +18,8 @@ import { describeDeletion } from './endpoints.ts';
 const WAIT_MS = 30 * 60_000;
 /** Deleting takes a minute or more; asking twelve times a minute is no load. */
 const POLL_MS = 5_000;
-/** Runs of a state that one call cancels; the next round takes the rest. */
-const RUNS_PER_STATE = 200;
+/** Runs or comparisons of a state that one round cancels; the next one takes the rest. */
+const MOST_PER_STATE = 200;
 
 export interface ReapOptions {
   readonly all?: boolean;
@@ -57,41 +57,59 @@ export async function reapEndpoints(
   }
 }
 
-/** Cancels every comparison that goes on and gives their number; each is asked once. */
-async function cancelComparisons({ client, terminal }: CommandContext, asked: Set<string>): Promise<number> {
-  let alive = 0;
-  for (const state of COMPARISON_STATES.filter((one) => !isComparisonOver(one))) {
-    const { comparisons } = await client.listComparisons({ state, limit: RUNS_PER_STATE });
-    alive += comparisons.length;
-    for (const { id } of comparisons.filter((comparison) => !asked.has(comparison.id))) {
-      asked.add(id);
-      try {
-        await client.cancelComparison(id);
-        terminal.stderr.write(`Comparison ${printable(id)} will be canceled; it starts no further target.\n`);
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        terminal.stderr.write(`Comparison ${printable(id)} was not canceled: ${printable(error.message)}\n`);
-      }
-    }
-  }
-  return alive;
+function cancelComparisons({ client, terminal }: CommandContext, asked: Set<string>): Promise<number> {
+  return cancelAlive(terminal, asked, {
+    name: 'Comparison',
+    states: COMPARISON_STATES.filter((state) => !isComparisonOver(state)),
+    list: async (filter) => (await client.listComparisons(filter)).comparisons,
+    cancel: (id) => client.cancelComparison(id),
+    effect: 'it starts no further target',
+  });
 }
 
-/** Cancels every run that is alive and gives their number; each is asked once. */
-async function cancelRuns({ client, terminal }: CommandContext, asked: Set<string>): Promise<number> {
+function cancelRuns({ client, terminal }: CommandContext, asked: Set<string>): Promise<number> {
+  return cancelAlive(terminal, asked, {
+    name: 'Run',
+    states: RUN_STATES.filter((state) => !isFinal(state)),
+    list: async (filter) => (await client.listRuns(filter)).runs,
+    cancel: (id) => client.cancelRun(id),
+    effect: 'its endpoint is deleted first',
+  });
+}
+
+/** What is alive and may be canceled. */
+interface Cancelable<State> {
+  readonly name: 'Comparison' | 'Run';
+  /** Those that are not final. */
+  readonly states: readonly State[];
+  readonly list: (filter: {
+    readonly state: State;
+    readonly limit: number;
+  }) => Promise<readonly { readonly id: string }[]>;
+  readonly cancel: (id: string) => Promise<unknown>;
+  /** What a cancel does, for the reader. */
+  readonly effect: string;
+}
+
+/** Cancels everything that is alive and gives its number; each is asked once. */
+async function cancelAlive<State>(
+  { stderr }: CommandContext['terminal'],
+  asked: Set<string>,
+  { name, states, list, cancel, effect }: Cancelable<State>,
+): Promise<number> {
   let alive = 0;
-  for (const state of RUN_STATES.filter((one) => !isFinal(one))) {
-    const { runs } = await client.listRuns({ state, limit: RUNS_PER_STATE });
-    alive += runs.length;
-    for (const { id } of runs.filter((run) => !asked.has(run.id))) {
+  for (const state of states) {
+    const found = await list({ state, limit: MOST_PER_STATE });
+    alive += found.length;
+    for (const { id } of found.filter((one) => !asked.has(one.id))) {
       asked.add(id);
       try {
-        await client.cancelRun(id);
-        terminal.stderr.write(`Run ${printable(id)} will be canceled; its endpoint is deleted first.\n`);
+        await cancel(id);
+        stderr.write(`${name} ${printable(id)} will be canceled; ${effect}.\n`);
       } catch (error) {
         // It ended between the list and the call, or will be asked about by its endpoint.
         if (!(error instanceof ApiError)) throw error;
-        terminal.stderr.write(`Run ${printable(id)} was not canceled: ${printable(error.message)}\n`);
+        stderr.write(`${name} ${printable(id)} was not canceled: ${printable(error.message)}\n`);
       }
     }
   }
