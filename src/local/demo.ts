@@ -132,9 +132,9 @@ async function playRun(folder: StateFolder, client: ApiClient): Promise<number> 
   const report = await client.readReport(id);
   const csvFile = join(folder.path, 'results.csv');
   writeFileSync(csvFile, await client.readResults(id, 'csv'));
-  showResults(followed.run, report, csvFile, books);
+  showResults(followed.view, report, csvFile, books);
   if (followed.canceledByUs) return books.alive.length === 0 ? INTERRUPTED : 1;
-  const faults = findFaults(followed.run, report, books);
+  const faults = findFaults(followed.view, report, books);
   for (const fault of faults) console.error(`Not as it should be: ${printable(fault)}`);
   return faults.length === 0 ? 0 : 1;
 }

@@ -1,7 +1,8 @@
 /** `run`, `watch`, `cancel` and `runs`; an id tells whether it is a comparison's. Progress goes to the error stream, so that results can be piped. */
 import { COMPARISON_ID_PATTERN } from '../../core/comparison-record.ts';
+import type { RunView } from '../../http/run-view.ts';
 import { EXIT } from '../exit-code.ts';
-import { type Followed, followRun } from '../follow-run.ts';
+import { followRun } from '../follow-run.ts';
 import { printable } from '../printable.ts';
 import { renderReport, renderRuns } from '../report-text.ts';
 import { isUnicode, RunDisplay, widthOf } from '../run-display.ts';
@@ -84,10 +85,10 @@ async function follow(
     onNote: (text) => display.note(text),
   }).finally(() => display.clear());
   if (followed.kind === 'left') {
-    terminal.stderr.write(`${explainLeft(followed, runId, interrupt)}\n`);
+    terminal.stderr.write(`${explainLeft(followed.view, runId, interrupt)}\n`);
     return EXIT.interrupted;
   }
-  const { run, canceledByUs } = followed;
+  const { view: run, canceledByUs } = followed;
   const report = await client.readReport(runId);
   if (context.json) printJson(context, { run, report });
   else if (run.progress.cellsDone > 0) {
@@ -102,11 +103,7 @@ async function follow(
 }
 
 /** What goes on without us. */
-function explainLeft(
-  { run }: Extract<Followed, { kind: 'left' }>,
-  runId: string,
-  interrupt: 'cancel' | 'leave',
-): string {
+function explainLeft(run: RunView | null, runId: string, interrupt: 'cancel' | 'leave'): string {
   const id = printable(runId);
   if (interrupt === 'leave') return `Run ${id} goes on; cancel it with \`npx foundry-bench cancel ${id}\`.`;
   const endpoint = run?.endpoint?.name;
