@@ -3,6 +3,7 @@
  * ours that was late) is `shown`; what only fits the figures is `consistent-with`. Where nothing fits, that is said.
  */
 import type { RequestFailure } from './failure.ts';
+import { ENDPOINT_LIMITS } from './forecast.ts';
 import type { PhysicalLimit } from './physical-limit.ts';
 import type { ReportRow } from './report.ts';
 
@@ -56,8 +57,6 @@ export interface WireEvidence {
   readonly delayP50Ms: number | null;
 }
 
-/** Azure ML's limits of one endpoint (learn.microsoft.com, "Manage and increase quotas"). */
-const ENDPOINT = { connections: 500, requestsPerSecond: 500, bytesPerSecond: 5_000_000 } as const;
 /** A limit is felt a little below its figure, since load is never even. */
 const NEAR = 0.9;
 /** Fewer refusals than one in a hundred do not set a row's throughput. */
@@ -129,10 +128,10 @@ function blameRequestRate({ row, rateLimit }: BottleneckEvidence): Bottleneck | 
       `${row.cellId}: a limit of requests per second or minute holds it back: ${refused} of ${row.attempted} requests were refused with 429${what}.`,
     );
   }
-  if ((row.requestsPerSecond ?? 0) < NEAR * ENDPOINT.requestsPerSecond) return null;
+  if ((row.requestsPerSecond ?? 0) < NEAR * ENDPOINT_LIMITS.requestsPerSecond) return null;
   return fits(
     'request-rate',
-    `${row.cellId}: consistent with the endpoint's limit of ${ENDPOINT.requestsPerSecond} requests a second: ${Math.round(row.requestsPerSecond ?? 0)} were answered.`,
+    `${row.cellId}: consistent with the endpoint's limit of ${ENDPOINT_LIMITS.requestsPerSecond} requests a second: ${Math.round(row.requestsPerSecond ?? 0)} were answered.`,
   );
 }
 
@@ -156,9 +155,9 @@ function blameAdmission({ row }: BottleneckEvidence): Bottleneck | null {
 }
 
 function blameConnections({ row }: BottleneckEvidence): Bottleneck | null {
-  if (row.loop !== 'closed' || row.level < NEAR * ENDPOINT.connections) return null;
+  if (row.loop !== 'closed' || row.level < NEAR * ENDPOINT_LIMITS.connections) return null;
   const refused = (row.failures.connect ?? 0) + (row.failures.reset ?? 0);
-  const text = `the endpoint's ${ENDPOINT.connections} connections: ${row.level} were wanted`;
+  const text = `the endpoint's ${ENDPOINT_LIMITS.connections} connections: ${row.level} were wanted`;
   return refused >= Math.max(1, FAILED_SHARE * row.attempted)
     ? shown('connections', `${row.cellId}: held back by ${text}, and ${refused} requests found none.`)
     : fits('connections', `${row.cellId}: consistent with ${text}.`);
@@ -181,7 +180,7 @@ function blameBandwidth({ row, wire }: BottleneckEvidence): Bottleneck | null {
       : `${megabytes(wire.predictedBytesPerSecond)} a second predicted`,
     wire.measuredBytesPerSecond === null ? null : `${megabytes(wire.measuredBytesPerSecond)} measured`,
   ].filter((rate) => rate !== null);
-  const against = `${rates.length === 0 ? '' : `${rates.join(', ')}; `}an endpoint carries ${megabytes(ENDPOINT.bytesPerSecond)} a second`;
+  const against = `${rates.length === 0 ? '' : `${rates.join(', ')}; `}an endpoint carries ${megabytes(ENDPOINT_LIMITS.bytesPerSecond)} a second`;
   if (wire.delayedAnswers >= Math.max(1, FAILED_SHARE * row.attempted)) {
     const by = wire.delayP50Ms === null ? '' : `, by ${Math.round(wire.delayP50Ms)} ms at the median`;
     return shown(
@@ -190,7 +189,7 @@ function blameBandwidth({ row, wire }: BottleneckEvidence): Bottleneck | null {
     );
   }
   const most = Math.max(wire.predictedBytesPerSecond ?? 0, wire.measuredBytesPerSecond ?? 0);
-  if (most < NEAR * ENDPOINT.bytesPerSecond) return null;
+  if (most < NEAR * ENDPOINT_LIMITS.bytesPerSecond) return null;
   return fits('bandwidth', `${row.cellId}: consistent with the endpoint's bandwidth: ${against}.`);
 }
 

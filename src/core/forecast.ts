@@ -4,7 +4,7 @@
  */
 
 /** Azure ML's limits of one managed online endpoint (learn.microsoft.com, "Manage and increase quotas"). */
-const ENDPOINT_LIMITS = {
+export const ENDPOINT_LIMITS = {
   connections: 500,
   requestsPerSecond: 500,
   bytesPerSecond: 5_000_000,
