@@ -2,19 +2,20 @@
  * What activities and handlers may ask of the world, as types. `main.ts` gives them the real parts; a test may give
  * them others. Nothing here imports an SDK.
  */
-import type { CatalogEntry, CatalogModel } from './core/catalog.ts';
-import type { ComparisonRecord } from './core/comparison-record.ts';
-import type { ComparisonReport } from './core/comparison-report.ts';
-import type { Lease } from './core/lease.ts';
-import type { Ceilings, Ledger } from './core/ledger.ts';
-import type { PriceQuote } from './core/price.ts';
-import type { QuotaAnswer } from './core/quota.ts';
-import type { CellRecord, Report } from './core/report.ts';
-import type { RequestLine, RequestSet, RequestSetDescription } from './core/request-set.ts';
+
+import type { ComparisonRecord } from './core/comparison/comparison-record.ts';
+import type { ComparisonReport } from './core/comparison/comparison-report.ts';
+import type { ShardSummary } from './core/measuring/shard.ts';
+import type { CatalogEntry, CatalogModel } from './core/renting/catalog.ts';
+import type { Lease } from './core/renting/lease.ts';
+import type { Ceilings, Ledger } from './core/renting/ledger.ts';
+import type { PriceQuote } from './core/renting/price.ts';
+import type { QuotaAnswer } from './core/renting/quota.ts';
+import type { CellRecord, Report } from './core/report/report.ts';
+import type { RequestLine, RequestSet, RequestSetDescription } from './core/requests/request-set.ts';
 import type { EndpointAuth, RunRecord, RunState } from './core/run.ts';
-import type { WebhookOrder } from './core/schedule.ts';
-import type { HistoryEntry, ScheduleRecord } from './core/schedule-record.ts';
-import type { ShardSummary } from './core/shard.ts';
+import type { WebhookOrder } from './core/schedule/schedule.ts';
+import type { HistoryEntry, ScheduleRecord } from './core/schedule/schedule-record.ts';
 import type { ConnectionBudget } from './load/connection-budget.ts';
 import type { LoadEngine } from './load/engine.ts';
 
@@ -145,7 +146,7 @@ export interface ShardStore {
 
 export interface ShardGroup {
   readonly runId: string;
-  /** `w003-c0016-r01`, see core/cell.ts. */
+  /** `w003-c0016-r01`, see core/measuring/cell.ts. */
   readonly cellKey: string;
   readonly attempt: number;
 }
@@ -251,7 +252,7 @@ export class TooManyRequestSets extends Error {
   }
 }
 
-/** Who may rent now and who waits, as one row; see core/ledger.ts. */
+/** Who may rent now and who waits, as one row; see core/renting/ledger.ts. */
 export interface LedgerStore {
   read(): Promise<Ledger>;
   /** Like RunStore.change; the row is made at its first use. */

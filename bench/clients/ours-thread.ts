@@ -2,8 +2,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
-import type { Sample } from '../../src/core/sample.ts';
-import type { ShardOrder } from '../../src/core/shard.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { ShardOrder } from '../../src/core/measuring/shard.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import type { ClientRun } from '../client.ts';
 import type { ClientStamps, MemoryNote } from '../client-order.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 /** As the app speaks it, see src/azure/control-plane.ts. */
 const ML_API = '2024-10-01';
 const WEB_API = '2024-04-01';
-/** See src/core/lease.ts. */
+/** See src/core/renting/lease.ts. */
 const TOOL_TAG = ['foundry-bench-tool', 'foundry-bench'];
 const OWNER_TAG = 'foundry-bench-owner';
 

@@ -2,11 +2,11 @@
  * Admission: the first step of a run. It enters the run into the ledger where a placement has room, and otherwise leaves
  * it in the queue, with the reason in its row. Nothing is allocated before; the orchestration asks again.
  */
-import { askForRoom, type Place, type RoomAnswer, settle } from '../core/ledger.ts';
-import { coresNeeded, findFamily } from '../core/quota.ts';
+import { askForRoom, type Place, type RoomAnswer, settle } from '../core/renting/ledger.ts';
+import { coresNeeded, findFamily } from '../core/renting/quota.ts';
+import { findSku } from '../core/renting/sku.ts';
 import { accruedUsd, type RunRecord } from '../core/run.ts';
-import { findSku } from '../core/sku.ts';
-import type { ManagedTarget, Placement, Target } from '../core/target.ts';
+import type { ManagedTarget, Placement, Target } from '../core/spec/target.ts';
 import type { Admission, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { canceledOrOver, holdsEndpoint, readRun } from './run-step.ts';

@@ -1,5 +1,5 @@
 /** Aggregating: the report is built from the run's rows, and from nothing else. */
-import { buildReport } from '../core/report.ts';
+import { buildReport } from '../core/report/report.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 

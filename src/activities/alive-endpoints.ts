@@ -3,8 +3,8 @@
  * so that an endpoint whose lease was lost is seen too. Either side may fail to answer; the other is shown then, and a
  * sentence says what is missing.
  */
-import { isOurs, LEASE_TAGS, type Lease } from '../core/lease.ts';
-import { readExpiryMs } from '../core/reap.ts';
+import { isOurs, LEASE_TAGS, type Lease } from '../core/renting/lease.ts';
+import { readExpiryMs } from '../core/renting/reap.ts';
 import { isFinal, type RunRecord } from '../core/run.ts';
 import type { Services } from '../services.ts';
 import { type ListedEndpoint, listEndpoints } from './list-endpoints.ts';

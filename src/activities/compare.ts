@@ -8,16 +8,16 @@ import {
   startedRunIds,
   takeTurn,
   targetRunId,
-} from '../core/comparison-record.ts';
+} from '../core/comparison/comparison-record.ts';
 import {
   buildComparisonReport,
   type ComparisonReport,
   type TargetOutcome,
-} from '../core/comparison-report.ts';
+} from '../core/comparison/comparison-report.ts';
+import { cellsPerRound, judgeRace, type RaceRunner, raceMetric } from '../core/comparison/race-judge.ts';
+import type { RaceHistory } from '../core/comparison/race-replay.ts';
 import type { RunFailure } from '../core/failure.ts';
-import { cellsPerRound, judgeRace, type RaceRunner, raceMetric } from '../core/race-judge.ts';
-import type { RaceHistory } from '../core/race-replay.ts';
-import { repeatPlanOf } from '../core/repeats.ts';
+import { repeatPlanOf } from '../core/measuring/repeats.ts';
 import { isFinal, queuedRun, type RaceOver, type RunRecord } from '../core/run.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';

@@ -3,11 +3,11 @@
  * list, and Azure ML replaces its containers one by one. One step that looks, sends where that is still to do, and says
  * where things stand: it may run any number of times, and after a crash goes on from what ARM tells.
  */
-import { explainFailedStage } from '../core/deploy-failure.ts';
-import { leaseTags } from '../core/lease.ts';
+import { explainFailedStage } from '../core/renting/deploy-failure.ts';
+import { leaseTags } from '../core/renting/lease.ts';
 import { endpointsOfRun, type RunEndpoint, type RunRecord, settingsOfRun, type WarmUp } from '../core/run.ts';
-import { sameSettings } from '../core/settings.ts';
-import type { ManagedSpec } from '../core/spec.ts';
+import { sameSettings } from '../core/spec/settings.ts';
+import type { ManagedSpec } from '../core/spec/spec.ts';
 import type { Ending, Progress, StepHandlers } from '../orchestrations/steps.ts';
 import { ControlPlaneError, type DeploymentState, type Services } from '../services.ts';
 import { canceledOrOver, readRun, renewLeases } from './run-step.ts';

@@ -4,11 +4,12 @@
  * that finds no room is told as such, with what was tried, and another may follow under another name. A target of
  * several endpoints deploys them side by side in each step: an attempt is all of them, or it came to nothing.
  */
-import { explainFailedStage, findDeployFailure, type Recourse } from '../core/deploy-failure.ts';
-import { endpointName, type Lease, leaseTags } from '../core/lease.ts';
-import { markDeployed } from '../core/ledger.ts';
-import { describeTried, type TriedPlacement } from '../core/placement.ts';
+
 import { redact } from '../core/redact.ts';
+import { explainFailedStage, findDeployFailure, type Recourse } from '../core/renting/deploy-failure.ts';
+import { endpointName, type Lease, leaseTags } from '../core/renting/lease.ts';
+import { markDeployed } from '../core/renting/ledger.ts';
+import { describeTried, type TriedPlacement } from '../core/renting/placement.ts';
 import {
   changeBilled,
   changeEndpointOf,
@@ -20,8 +21,8 @@ import {
   startBillingOfAll,
   withEndpoints,
 } from '../core/run.ts';
-import type { ManagedSpec } from '../core/spec.ts';
-import type { ManagedTarget, Placement, Target } from '../core/target.ts';
+import type { ManagedSpec } from '../core/spec/spec.ts';
+import type { ManagedTarget, Placement, Target } from '../core/spec/target.ts';
 import type {
   DeployInput,
   DeployProgress,

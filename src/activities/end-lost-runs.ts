@@ -2,7 +2,7 @@
  * Ends runs that nobody runs any more and that have no endpoint left for the reaper to find them by: their
  * orchestration was lost before the lease was opened or after it was closed, or could not write its last step.
  */
-import { HEARTBEAT_LIMIT_MS } from '../core/lease.ts';
+import { HEARTBEAT_LIMIT_MS } from '../core/renting/lease.ts';
 import { isFinal, RUN_STATES, type RunRecord } from '../core/run.ts';
 import type { Orchestrations, Services } from '../services.ts';
 import { settleRun } from './admit.ts';

@@ -2,7 +2,7 @@
 
 import type { RunRecord } from '../core/run.ts';
 import { isFinal } from '../core/run.ts';
-import type { Target } from '../core/target.ts';
+import type { Target } from '../core/spec/target.ts';
 import type { Ending, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { settleRun } from './admit.ts';

@@ -4,18 +4,18 @@
  * once each has what it needs. Nothing is thrown: what kept a shard from being measured is its outcome.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { calibrationOf } from '../core/calibration.ts';
-import { type CellOrder, cellId, cellKey, shardConnections } from '../core/cell.ts';
-import { judgeSummary } from '../core/client-verdict.ts';
-import { loadModelOf } from '../core/load-model.ts';
-import { mostRepeats } from '../core/plan.ts';
-import { arrivalTimes, type RequestLine } from '../core/request-set.ts';
+import { type CellOrder, cellId, cellKey, shardConnections } from '../core/measuring/cell.ts';
+import { judgeSummary } from '../core/measuring/client-verdict.ts';
+import type { Arrivals, ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
+import { mergeShards } from '../core/measuring/summary.ts';
+import { connectionsOf } from '../core/measuring/wave.ts';
+import { calibrationOf } from '../core/requests/calibration.ts';
+import { arrivalTimes, type RequestLine } from '../core/requests/request-set.ts';
 import { isFinal, mayMove, type RaceOver, type RunRecord, warmUpOf } from '../core/run.ts';
-import { deriveSeed } from '../core/seed.ts';
-import { settingsLabel } from '../core/settings.ts';
-import type { Arrivals, ShardOrder, ShardSummary } from '../core/shard.ts';
-import { mergeShards } from '../core/summary.ts';
-import { connectionsOf } from '../core/wave.ts';
+import { loadModelOf } from '../core/spec/load-model.ts';
+import { mostRepeats } from '../core/spec/plan.ts';
+import { settingsLabel } from '../core/spec/settings.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 import type { RunningShard } from '../load/shard-runner.ts';
 import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services, ShardGroup, ShardRow } from '../services.ts';

@@ -1,6 +1,6 @@
 /** Tells webhooks of endpoints that the reaper should delete and cannot. */
-import { addNotice } from '../core/notice.ts';
-import type { ScheduleRecord } from '../core/schedule-record.ts';
+import { addNotice } from '../core/schedule/notice.ts';
+import type { ScheduleRecord } from '../core/schedule/schedule-record.ts';
 import type { Services } from '../services.ts';
 import { describeReaped, type Reaped, type Reaping } from './reap.ts';
 

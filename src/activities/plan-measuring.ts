@@ -1,9 +1,9 @@
 /** What the measuring orchestration needs of its spec, and no more: it crosses durable history. */
 import { availableParallelism } from 'node:os';
-import { MOST_SHARDS } from '../core/cell.ts';
-import { loadModelOf } from '../core/load-model.ts';
-import { endpointCount, repeatLimits } from '../core/plan.ts';
-import { repeatPlanOf } from '../core/repeats.ts';
+import { MOST_SHARDS } from '../core/measuring/cell.ts';
+import { repeatPlanOf } from '../core/measuring/repeats.ts';
+import { loadModelOf } from '../core/spec/load-model.ts';
+import { endpointCount, repeatLimits } from '../core/spec/plan.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { readRun } from './run-step.ts';

@@ -1,6 +1,6 @@
 /** What ARM says of a managed endpoint that exists, for a run that measures it and neither deploys nor deletes it. */
 import type { RunEndpoint } from '../core/run.ts';
-import type { EndpointTarget } from '../core/target.ts';
+import type { EndpointTarget } from '../core/spec/target.ts';
 import { ControlPlaneError, type DeploymentState, type EndpointState, type Services } from '../services.ts';
 
 export interface ReadEndpoint {

@@ -1,13 +1,13 @@
 /**
  * The reaper: what a run's own release did not do. It looks at the tags in each workspace and at the open leases, and
- * deletes what `core/reap.ts` chooses of them; then the run's row says so. It starts runs too whose start was cut off
+ * deletes what `core/renting/reap.ts` chooses of them; then the run's row says so. It starts runs too whose start was cut off
  * between the row and the orchestration. Where the tables do not answer it goes by the tags alone, which is all that
  * the watchdog ever has.
  *
  * A pass ends within its bounds, and whatever fails in it is told and keeps nothing else from being deleted.
  */
-import { isOurs, type Lease } from '../core/lease.ts';
-import { chooseReapTargets, type ReapTarget, silentLeases } from '../core/reap.ts';
+import { isOurs, type Lease } from '../core/renting/lease.ts';
+import { chooseReapTargets, type ReapTarget, silentLeases } from '../core/renting/reap.ts';
 import { isFinal } from '../core/run.ts';
 import type { ReleaseProgress } from '../orchestrations/steps.ts';
 import type { Orchestrations, Services, WatchdogServices } from '../services.ts';

@@ -3,8 +3,8 @@
  * again by the orchestration within its bound; past that the reaper goes on, from the same lease.
  */
 
-import { endpointName, isOurs, keepLease, type Lease } from '../core/lease.ts';
-import { holdUntil } from '../core/ledger.ts';
+import { endpointName, isOurs, keepLease, type Lease } from '../core/renting/lease.ts';
+import { holdUntil } from '../core/renting/ledger.ts';
 import {
   changeEndpointOf,
   endBilling,

@@ -1,7 +1,7 @@
 /** The user's own requests, as the shard of a cell gets them: read once per process, dealt out, and checked. */
-import { type CellOrder, cellKey } from '../core/cell.ts';
-import { drawShare } from '../core/draw.ts';
-import { type RequestLine, shareOfLines } from '../core/request-set.ts';
+import { type CellOrder, cellKey } from '../core/measuring/cell.ts';
+import { drawShare } from '../core/requests/draw.ts';
+import { type RequestLine, shareOfLines } from '../core/requests/request-set.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Services } from '../services.ts';
 

@@ -4,11 +4,18 @@
  * with by the next: what is started has an id that follows from its due second, and a message that was not taken is
  * still in the schedule's row.
  */
-import type { Comparison, ComparisonPlan } from '../core/comparison.ts';
-import { queuedComparison } from '../core/comparison-record.ts';
+import type { Comparison, ComparisonPlan } from '../core/comparison/comparison.ts';
+import { queuedComparison } from '../core/comparison/comparison-record.ts';
 import type { Fault, Parsed } from '../core/failure.ts';
-import { addNotice, afterAttempt, messageOf, type Notice, noticeOfEntry, noticesOf } from '../core/notice.ts';
 import { queuedRun, type RunRecord } from '../core/run.ts';
+import {
+  addNotice,
+  afterAttempt,
+  messageOf,
+  type Notice,
+  noticeOfEntry,
+  noticesOf,
+} from '../core/schedule/notice.ts';
 import {
   type Due,
   dueNow,
@@ -16,8 +23,8 @@ import {
   refuseCost,
   type ScheduledWork,
   scheduledId,
-} from '../core/schedule.ts';
-import { spreadOf } from '../core/schedule-check.ts';
+} from '../core/schedule/schedule.ts';
+import { spreadOf } from '../core/schedule/schedule-check.ts';
 import {
   addSpending,
   type HistoryEntry,
@@ -25,7 +32,7 @@ import {
   putSchedule,
   type ScheduleRecord,
   spentInMonth,
-} from '../core/schedule-record.ts';
+} from '../core/schedule/schedule-record.ts';
 import type { Orchestrations, Services } from '../services.ts';
 import { judgeWork, readOver } from './scheduled-result.ts';
 

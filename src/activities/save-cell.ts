@@ -1,14 +1,15 @@
 /** Saving one repeat of a cell: its shards' rows merged into one row that says what was measured and on what. */
-import { cellId, cellKey } from '../core/cell.ts';
-import type { ClientFloor } from '../core/client-floor.ts';
+
 import { writeLogLine } from '../core/log-line.ts';
-import { promptSourceOf } from '../core/prompt.ts';
+import { cellId, cellKey } from '../core/measuring/cell.ts';
+import type { ClientFloor } from '../core/measuring/client-floor.ts';
+import { mergeShards } from '../core/measuring/summary.ts';
 import { describeError } from '../core/redact.ts';
-import type { CellRecord, Provenance } from '../core/report.ts';
+import type { CellRecord, Provenance } from '../core/report/report.ts';
+import { promptSourceOf } from '../core/requests/prompt.ts';
 import { endpointsOfRun, type RunProgress, type RunRecord, settingsOfRun, warmUpOf } from '../core/run.ts';
-import { settingsLabel } from '../core/settings.ts';
-import { mergeShards } from '../core/summary.ts';
-import type { Workload } from '../core/workload.ts';
+import { settingsLabel } from '../core/spec/settings.ts';
+import type { Workload } from '../core/spec/workload.ts';
 import { findFamily, forcesLength } from '../load/payload-family.ts';
 import type { StepHandlers, UnsavedCell } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';

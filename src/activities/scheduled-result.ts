@@ -1,16 +1,21 @@
 /** What a schedule's work came to: read from the rows of its runs, and held against the results before it. */
-import { isComparisonOver } from '../core/comparison-record.ts';
+import { isComparisonOver } from '../core/comparison/comparison-record.ts';
 import type { RunFailure } from '../core/failure.ts';
 import { accruedUsd, isFinal, type RunRecord } from '../core/run.ts';
-import { LAST_GOOD } from '../core/schedule.ts';
-import { checkTarget, type MeasuredTarget, type PastTarget, ratesOf } from '../core/schedule-check.ts';
+import { LAST_GOOD } from '../core/schedule/schedule.ts';
+import {
+  checkTarget,
+  type MeasuredTarget,
+  type PastTarget,
+  ratesOf,
+} from '../core/schedule/schedule-check.ts';
 import type {
   HistoryEntry,
   RunningWork,
   ScheduleRecord,
   TargetResult,
   WorkResult,
-} from '../core/schedule-record.ts';
+} from '../core/schedule/schedule-record.ts';
 import type { Services } from '../services.ts';
 import { readRuns } from './compare.ts';
 

@@ -1,7 +1,7 @@
 /** Starting a run: out of the queue, with its clock running. */
 import { mayMove, type RunRecord } from '../core/run.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
-import type { EndpointTarget, Target } from '../core/target.ts';
+import type { BenchmarkSpec } from '../core/spec/spec.ts';
+import type { EndpointTarget, Target } from '../core/spec/target.ts';
 import type { Ending, StartedRun, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
 import { readExistingEndpoint } from './read-endpoint.ts';

@@ -3,8 +3,8 @@
  * learns on its way (the endpoint's name stands in the run's row) it notes, so that nobody has to read it twice.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type CellOrder, cellKey } from '../core/cell.ts';
 import { type LogFields, writeLogLine } from '../core/log-line.ts';
+import { type CellOrder, cellKey } from '../core/measuring/cell.ts';
 import { describeError, redactError } from '../core/redact.ts';
 
 /** Where lines go; an InvocationContext of Azure Functions is one. */

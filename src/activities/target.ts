@@ -1,6 +1,6 @@
 /** Where a run's requests go and with what credential, whichever kind its target is. */
 import { endpointsOfRun, type RunRecord, settingsOfRun } from '../core/run.ts';
-import type { ExistingTarget, Target } from '../core/target.ts';
+import type { ExistingTarget, Target } from '../core/spec/target.ts';
 import type { Services } from '../services.ts';
 
 export interface ScoringTarget {

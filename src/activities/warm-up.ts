@@ -7,12 +7,12 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { calibrationOf, promptShapes, worstError } from '../core/calibration.ts';
 import { FAILURE_TRAITS } from '../core/failure.ts';
-import { DurationHistogram } from '../core/histogram.ts';
-import { largeLengths, type RequestLengths } from '../core/lengths.ts';
-import { loadModelOf } from '../core/load-model.ts';
-import { levelsOf, predictInFlight, predictRequestSeconds } from '../core/plan.ts';
+import { DurationHistogram } from '../core/measuring/histogram.ts';
+import type { ShardSummary } from '../core/measuring/shard.ts';
+import { nextRound, type WarmUpLimits, type WarmUpRound } from '../core/measuring/warm-up.ts';
+import { calibrationOf, promptShapes, worstError } from '../core/requests/calibration.ts';
+import { largeLengths, type RequestLengths } from '../core/requests/lengths.ts';
 import {
   endpointsOfRun,
   mayMove,
@@ -22,11 +22,11 @@ import {
   warmUpOf,
   withWarmUp,
 } from '../core/run.ts';
-import { deriveSeed } from '../core/seed.ts';
-import type { ShardSummary } from '../core/shard.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
-import { nextRound, type WarmUpLimits, type WarmUpRound } from '../core/warm-up.ts';
-import type { Workload } from '../core/workload.ts';
+import { loadModelOf } from '../core/spec/load-model.ts';
+import { levelsOf, predictInFlight, predictRequestSeconds } from '../core/spec/plan.ts';
+import type { BenchmarkSpec } from '../core/spec/spec.ts';
+import type { Workload } from '../core/spec/workload.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 import type { IdleTime } from '../load/drain.ts';
 import type { ProbeResult } from '../load/probe.ts';
 import type { UnmeasuredLoad } from '../load/unmeasured.ts';

@@ -2,8 +2,9 @@
  * What an ARM call's failure means, as a sentence: what was tried, the code, ARM's own first words, the remedy. ARM's
  * codes and messages are those of "Troubleshoot online endpoints" (learn.microsoft.com, Azure Machine Learning).
  */
-import { findDeployFailure, sayCode, saysStillBusy } from '../core/deploy-failure.ts';
+
 import { redact } from '../core/redact.ts';
+import { findDeployFailure, sayCode, saysStillBusy } from '../core/renting/deploy-failure.ts';
 import { ControlPlaneError } from '../services.ts';
 
 /** ARM's messages may carry a whole build log; the first words tell what to do. */
@@ -88,7 +89,7 @@ interface Remedy extends Remedied {
   readonly when: (status: number | null, code: string, message: string) => boolean;
 }
 
-/** What any call of ARM may say; what only a deployment says stands in core/deploy-failure.ts. The first that fits. */
+/** What any call of ARM may say; what only a deployment says stands in core/renting/deploy-failure.ts. The first that fits. */
 const REMEDIES: readonly Remedy[] = [
   {
     when: (status, code) => status === 401 && !/Tenant/i.test(code),

@@ -4,8 +4,8 @@
  */
 import type { TokenCredential } from '@azure/identity';
 import type { Config } from '../config.ts';
-import type { SizePrices } from '../core/price.ts';
-import type { FamilyUsage } from '../core/quota.ts';
+import type { SizePrices } from '../core/renting/price.ts';
+import type { FamilyUsage } from '../core/renting/quota.ts';
 import { createAgedCache } from './aged-cache.ts';
 import { getJson, getPages, JsonFault, type Page } from './http-json.ts';
 

@@ -11,7 +11,7 @@ import {
   newestVersion,
   type RegistryAsset,
   readModel,
-} from '../core/catalog.ts';
+} from '../core/renting/catalog.ts';
 import { type Catalog, CatalogError, type CatalogList } from '../services.ts';
 import { createAgedCache } from './aged-cache.ts';
 import {

@@ -10,7 +10,7 @@ import {
 } from '@azure/arm-machinelearning';
 import type { TokenCredential } from '@azure/identity';
 import { type Config, isLoopbackHttp, type WorkspaceAddress } from '../config.ts';
-import { LEASE_TAGS } from '../core/lease.ts';
+import { LEASE_TAGS } from '../core/renting/lease.ts';
 import type { EndpointAuth } from '../core/run.ts';
 import {
   type ControlPlane,

@@ -4,7 +4,7 @@
  * was cut short is "unknown", never "cheapest seen".
  */
 import type { Config } from '../config.ts';
-import { choosePrice, estimatedPrice, type PriceQuote, type RetailItem } from '../core/price.ts';
+import { choosePrice, estimatedPrice, type PriceQuote, type RetailItem } from '../core/renting/price.ts';
 import type { PriceBook } from '../services.ts';
 import { type AgedCache, createAgedCache } from './aged-cache.ts';
 import type { ArmLocations } from './arm-locations.ts';

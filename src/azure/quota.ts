@@ -1,6 +1,6 @@
 /** The quota of cores, as Azure ML tells it per subscription and region. What cannot be had is a reason, never a throw. */
 import type { Config } from '../config.ts';
-import type { QuotaAnswer } from '../core/quota.ts';
+import type { QuotaAnswer } from '../core/renting/quota.ts';
 import type { QuotaBook } from '../services.ts';
 import { createAgedCache } from './aged-cache.ts';
 import type { ArmLocations } from './arm-locations.ts';

@@ -13,7 +13,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { odata } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import type { TablesAddress } from '../config.ts';
-import { parseRequestSet, REQUEST_SET_BOUNDS, writeRequestSet } from '../core/request-set.ts';
+import { parseRequestSet, REQUEST_SET_BOUNDS, writeRequestSet } from '../core/requests/request-set.ts';
 import { type RequestSetStore, type StoredRequestSet, TooManyRequestSets } from '../services.ts';
 import { inPartition, openTable, type TableDefinition } from './tables/table.ts';
 

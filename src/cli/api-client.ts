@@ -1,10 +1,10 @@
 /** The app's HTTP interface as functions. Every call is bounded in time and size, and fails with an `ApiError`. */
-import type { ComparisonState } from '../core/comparison-record.ts';
-import type { ComparisonReport } from '../core/comparison-report.ts';
+import type { ComparisonState } from '../core/comparison/comparison-record.ts';
+import type { ComparisonReport } from '../core/comparison/comparison-report.ts';
 import type { Fault } from '../core/failure.ts';
-import type { Plan, PlannedCell } from '../core/plan.ts';
-import type { Report } from '../core/report.ts';
+import type { Report } from '../core/report/report.ts';
 import type { RunState } from '../core/run.ts';
+import type { Plan, PlannedCell } from '../core/spec/plan.ts';
 import type { ComparisonPlanAnswer } from '../http/comparison-request.ts';
 import type { ComparisonLinks, ComparisonSummary, ComparisonView } from '../http/comparison-view.ts';
 import type { ModelList } from '../http/contract/model.ts';

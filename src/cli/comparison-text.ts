@@ -4,7 +4,7 @@ import type {
   MatchedEntry,
   PairComparison,
   WorkloadComparison,
-} from '../core/comparison-report.ts';
+} from '../core/comparison/comparison-report.ts';
 import type { ComparisonPlanAnswer } from '../http/comparison-request.ts';
 import type { ComparisonView, TargetView } from '../http/comparison-view.ts';
 import { writeDuration, writeFigure, writeUsd } from './figure.ts';

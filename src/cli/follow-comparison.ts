@@ -1,5 +1,5 @@
 /** Follows a comparison to its end. */
-import { isComparisonOver } from '../core/comparison-record.ts';
+import { isComparisonOver } from '../core/comparison/comparison-record.ts';
 import type { ComparisonView } from '../http/comparison-view.ts';
 import type { ApiClient } from './api-client.ts';
 import { type Followed, follow } from './follow.ts';

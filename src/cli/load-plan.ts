@@ -1,10 +1,14 @@
 /** What `load` was asked for, checked: every fault of the command line at once. Pure. */
 import { randomInt } from 'node:crypto';
 import type { Fault, Parsed } from '../core/failure.ts';
-import { PAYLOAD_FAMILIES, PAYLOAD_FAMILY_NAMES, type PayloadFamilyName } from '../core/payload-families.ts';
-import type { Slo } from '../core/slo.ts';
-import { SPEC_BOUNDS } from '../core/spec-bounds.ts';
-import type { Workload } from '../core/workload.ts';
+import {
+  PAYLOAD_FAMILIES,
+  PAYLOAD_FAMILY_NAMES,
+  type PayloadFamilyName,
+} from '../core/requests/payload-families.ts';
+import type { Slo } from '../core/spec/slo.ts';
+import { SPEC_BOUNDS } from '../core/spec/spec-bounds.ts';
+import type { Workload } from '../core/spec/workload.ts';
 
 /** As commander gives it. */
 export interface LoadOptions {

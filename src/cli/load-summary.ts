@@ -1,12 +1,10 @@
 /** What a load came to, as `load --json` prints it. Pure. */
-import { type ClientHealth, judgeClient, mergeClientHealth } from '../core/client-health.ts';
+
 import type { RequestFailure } from '../core/failure.ts';
-import { checkLittlesLaw } from '../core/littles-law.ts';
-import { LEAST_SAMPLES, type Quantiles, quantilesOf } from '../core/report.ts';
-import type { TokenSource, TtftReason } from '../core/sample.ts';
-import type { Route, ShardSummary, WindowFold } from '../core/shard.ts';
-import type { Slo } from '../core/slo.ts';
-import { judgeSlo, type SloVerdict } from '../core/slo-answer.ts';
+import { type ClientHealth, judgeClient, mergeClientHealth } from '../core/measuring/client-health.ts';
+import { checkLittlesLaw } from '../core/measuring/littles-law.ts';
+import type { TokenSource, TtftReason } from '../core/measuring/sample.ts';
+import type { Route, ShardSummary, WindowFold } from '../core/measuring/shard.ts';
 import {
   type CellSummary,
   type HistogramName,
@@ -14,7 +12,10 @@ import {
   mergeShards,
   type Rates,
   withGoodput,
-} from '../core/summary.ts';
+} from '../core/measuring/summary.ts';
+import { LEAST_SAMPLES, type Quantiles, quantilesOf } from '../core/report/report.ts';
+import { judgeSlo, type SloVerdict } from '../core/report/slo-answer.ts';
+import type { Slo } from '../core/spec/slo.ts';
 import type { LoadPlan } from './load-plan.ts';
 
 export interface LoadSummary {

@@ -1,6 +1,6 @@
 /** What a load came to, as lines of text. */
 import type { RequestFailure } from '../core/failure.ts';
-import type { Quantiles } from '../core/report.ts';
+import type { Quantiles } from '../core/report/report.ts';
 import { writeFigure } from './figure.ts';
 import type { LoadSummary } from './load-summary.ts';
 import { printable } from './printable.ts';

@@ -1,6 +1,7 @@
 /** A run's results, plan and lists as lines of text. */
-import type { Plan, PlannedCell } from '../core/plan.ts';
-import type { Report, ReportRow } from '../core/report.ts';
+
+import type { Report, ReportRow } from '../core/report/report.ts';
+import type { Plan, PlannedCell } from '../core/spec/plan.ts';
 import type { RunView } from '../http/run-view.ts';
 import type { EndpointList } from './api-client.ts';
 import { writeDuration, writeFigure, writeUsd } from './figure.ts';

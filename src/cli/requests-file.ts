@@ -1,6 +1,6 @@
 /** A file of the user's own requests, one a line: the form that `PUT /api/request-sets/{name}` takes. */
 import { readFile, stat } from 'node:fs/promises';
-import { parseRequestSet, REQUEST_SET_BOUNDS, type RequestSet } from '../core/request-set.ts';
+import { parseRequestSet, REQUEST_SET_BOUNDS, type RequestSet } from '../core/requests/request-set.ts';
 import { ApiError } from './api-client.ts';
 
 /** Throws a sentence where the file cannot be read, and every faulty line where it is none. */

@@ -3,7 +3,7 @@
  * the clock tells; `scheduledMs` and `sentMs` are on the monotonic clock of this machine (process.hrtime).
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Sample } from '../core/sample.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 import { ApiError } from './api-client.ts';
 
 /** A disk that takes longer for a batch of 100 kB is not writing. */

@@ -1,7 +1,7 @@
 /** What a report says to a script: whether it is good, and the sentence that says why not. Pure. */
-import type { ComparisonReport } from '../core/comparison-report.ts';
-import type { Report } from '../core/report.ts';
-import { workloadId } from '../core/workload.ts';
+import type { ComparisonReport } from '../core/comparison/comparison-report.ts';
+import type { Report } from '../core/report/report.ts';
+import { workloadId } from '../core/spec/workload.ts';
 import { ApiError } from './api-client.ts';
 
 /** Null where all is good; otherwise sentences, each a reason to fail. */

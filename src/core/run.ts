@@ -2,14 +2,15 @@
  * A run: one benchmark of one deployment. The record is what the `runs` table holds and what `GET /api/runs/{id}`
  * is made of; only the steps of the run's own orchestration move its state.
  */
-import type { PromptCalibration } from './calibration.ts';
+
 import type { RunFailure } from './failure.ts';
-import type { TriedPlacement } from './placement.ts';
-import { type Plan, requestTimeoutSeconds } from './plan.ts';
-import type { ServingSettings } from './settings.ts';
-import type { Route } from './shard.ts';
-import type { BenchmarkSpec } from './spec.ts';
-import type { WarmUpRound } from './warm-up.ts';
+import type { Route } from './measuring/shard.ts';
+import type { WarmUpRound } from './measuring/warm-up.ts';
+import type { TriedPlacement } from './renting/placement.ts';
+import type { PromptCalibration } from './requests/calibration.ts';
+import { type Plan, requestTimeoutSeconds } from './spec/plan.ts';
+import type { ServingSettings } from './spec/settings.ts';
+import type { BenchmarkSpec } from './spec/spec.ts';
 
 /** In the order in which a run that deploys passes through them; the last three are final. */
 export const RUN_STATES = [

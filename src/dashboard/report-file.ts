@@ -3,7 +3,7 @@
  * page, drawn beforehand. Every text in it is escaped, and its policy admits its own style and nothing else.
  */
 import { createHash } from 'node:crypto';
-import type { Report, ReportRow } from '../core/report.ts';
+import type { Report, ReportRow } from '../core/report/report.ts';
 import { type Markup, markup, writeMarkup } from './markup.ts';
 import { type AnyReport, reportSections } from './report-sections.ts';
 import { STYLE } from './style.ts';

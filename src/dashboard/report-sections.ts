@@ -3,8 +3,8 @@
  * before believing it. The page shows them live and the mailed file holds them.
  */
 import { REQUEST_FAILURES } from '../core/failure.ts';
-import { leastCount } from '../core/interval.ts';
-import type { Quantiles, Report, ReportRow } from '../core/report.ts';
+import type { Quantiles, Report, ReportRow } from '../core/report/report.ts';
+import { leastCount } from '../core/statistics/interval.ts';
 import { attainmentChart } from './charts/attainment.ts';
 import type { Chart } from './charts/chart.ts';
 import { costChart } from './charts/cost.ts';

@@ -1,10 +1,15 @@
 /** From a request body to a comparison and its plan, with every fault of every target at once. Creates nothing. */
 import { gpusOf } from '../activities/admit.ts';
-import { type Comparison, type ComparisonPlan, parseComparison, planComparison } from '../core/comparison.ts';
+import {
+  type Comparison,
+  type ComparisonPlan,
+  parseComparison,
+  planComparison,
+} from '../core/comparison/comparison.ts';
 import type { Fault } from '../core/failure.ts';
-import { ceilingFaults } from '../core/ledger.ts';
-import { type Plan, type PlannedCell, planCells } from '../core/plan.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
+import { ceilingFaults } from '../core/renting/ledger.ts';
+import { type Plan, type PlannedCell, planCells } from '../core/spec/plan.ts';
+import type { BenchmarkSpec } from '../core/spec/spec.ts';
 import type { Services } from '../services.ts';
 import { inTurns } from './in-turns.ts';
 import type { Facts } from './plan-facts.ts';

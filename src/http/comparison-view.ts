@@ -1,11 +1,15 @@
 /** What `GET /api/comparisons/{id}` shows: the comparison's row, and what the rows of its runs say. */
 import { explainTarget } from '../activities/compare.ts';
-import type { Comparison } from '../core/comparison.ts';
-import { type ComparisonRecord, type ComparisonState, isComparisonOver } from '../core/comparison-record.ts';
+import type { Comparison } from '../core/comparison/comparison.ts';
+import {
+  type ComparisonRecord,
+  type ComparisonState,
+  isComparisonOver,
+} from '../core/comparison/comparison-record.ts';
+import type { RaceHistory } from '../core/comparison/race-replay.ts';
 import type { RunFailure } from '../core/failure.ts';
-import type { RaceHistory } from '../core/race-replay.ts';
 import { accruedUsd, isFinal, type RaceOver, type RunRecord, type RunState } from '../core/run.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
+import type { BenchmarkSpec } from '../core/spec/spec.ts';
 import { type CostView, isoTime, type RunLinks, type RunView, runLinks, viewRun } from './run-view.ts';
 
 /** What a list shows. */

@@ -1,8 +1,8 @@
 /** The calls about comparisons: start one, look at them, read the results, cancel. */
 import { randomBytes } from 'node:crypto';
 import { cancelRuns, readRuns, reportComparison } from '../activities/compare.ts';
-import { comparisonToCsv } from '../core/comparison-csv.ts';
-import { comparisonToMarkdown } from '../core/comparison-markdown.ts';
+import { comparisonToCsv } from '../core/comparison/comparison-csv.ts';
+import { comparisonToMarkdown } from '../core/comparison/comparison-markdown.ts';
 import {
   COMPARISON_ID_PATTERN,
   COMPARISON_STATES,
@@ -11,7 +11,7 @@ import {
   isComparisonOver,
   newComparisonId,
   queuedComparison,
-} from '../core/comparison-record.ts';
+} from '../core/comparison/comparison-record.ts';
 import { InvalidContinuation, type Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson, answerText } from './answer.ts';
 import { planComparisonRequest } from './comparison-request.ts';

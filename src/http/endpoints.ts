@@ -2,7 +2,7 @@
 import { type AliveEndpoint, listAliveEndpoints } from '../activities/alive-endpoints.ts';
 import { deleteLeak } from '../activities/reap.ts';
 import { releaseLease } from '../activities/release.ts';
-import type { Lease } from '../core/lease.ts';
+import type { Lease } from '../core/renting/lease.ts';
 import { isFinal } from '../core/run.ts';
 import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';

@@ -3,7 +3,7 @@
  * says what is wrong and no name, address or word of others; the log has those. What it finds is kept for a while:
  * asking often costs Azure nothing.
  */
-import { isOurs, LEASE_TAGS } from '../core/lease.ts';
+import { isOurs, LEASE_TAGS } from '../core/renting/lease.ts';
 import { type Beat, ControlPlaneError, type Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { readQuery } from './query.ts';

@@ -1,6 +1,7 @@
 /** The calls about the catalog: what a registry has, and what may be done with one model. */
-import { type CatalogEntry, type CatalogModel, feeReason, modelWarnings } from '../core/catalog.ts';
+
 import type { Fault } from '../core/failure.ts';
+import { type CatalogEntry, type CatalogModel, feeReason, modelWarnings } from '../core/renting/catalog.ts';
 import { type Aged, type Catalog, CatalogError } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { inTurns } from './in-turns.ts';

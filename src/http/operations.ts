@@ -1,6 +1,6 @@
 /** What `GET /api/openapi.json` says of each route, by the route's name. A new route is described here, or a test fails. */
 import { z } from 'zod';
-import { COMPARISON_STATES } from '../core/comparison-record.ts';
+import { COMPARISON_STATES } from '../core/comparison/comparison-record.ts';
 import { RUN_STATES } from '../core/run.ts';
 import {
   comparisonCanceled,

@@ -1,10 +1,11 @@
 /** What a plan needs to know of the world: the catalog's word on the model, the quota and the price. */
-import { type CatalogModel, feeReason, modelFaults, modelWarnings } from '../core/catalog.ts';
+
 import type { Fault } from '../core/failure.ts';
-import type { PlanFacts, PlanQuota } from '../core/plan.ts';
-import type { PriceQuote } from '../core/price.ts';
-import { quotaVerdict } from '../core/quota.ts';
-import type { BenchmarkSpec, ManagedSpec } from '../core/spec.ts';
+import { type CatalogModel, feeReason, modelFaults, modelWarnings } from '../core/renting/catalog.ts';
+import type { PriceQuote } from '../core/renting/price.ts';
+import { quotaVerdict } from '../core/renting/quota.ts';
+import type { PlanFacts, PlanQuota } from '../core/spec/plan.ts';
+import type { BenchmarkSpec, ManagedSpec } from '../core/spec/spec.ts';
 import { CatalogError, type Services } from '../services.ts';
 
 export interface Facts extends PlanFacts {

@@ -2,10 +2,10 @@
 import { gpusOf } from '../activities/admit.ts';
 import { readExistingEndpoint } from '../activities/read-endpoint.ts';
 import type { Fault } from '../core/failure.ts';
-import { ceilingFaults } from '../core/ledger.ts';
-import { loadModelOf } from '../core/load-model.ts';
-import { type Plan, type PlannedCell, planCells, planRun } from '../core/plan.ts';
-import { type BenchmarkSpec, parseSpec } from '../core/spec.ts';
+import { ceilingFaults } from '../core/renting/ledger.ts';
+import { loadModelOf } from '../core/spec/load-model.ts';
+import { type Plan, type PlannedCell, planCells, planRun } from '../core/spec/plan.ts';
+import { type BenchmarkSpec, parseSpec } from '../core/spec/spec.ts';
 import type { Services } from '../services.ts';
 import { type Facts, gatherFacts } from './plan-facts.ts';
 import { invalidInput } from './problem.ts';

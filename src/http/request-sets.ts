@@ -1,10 +1,10 @@
 /** The calls about request sets: the user's own prompts and traces, kept under a name that specs refer to. */
 
 import type { Parsed } from '../core/failure.ts';
-import { parseRequestSet, REQUEST_SET_BOUNDS, type RequestSet } from '../core/request-set.ts';
-import { REQUEST_SET_NAME, REQUEST_SET_NAME_RULE } from '../core/request-set-name.ts';
-import { settleRequests } from '../core/settle-requests.ts';
-import type { Workload } from '../core/workload.ts';
+import { parseRequestSet, REQUEST_SET_BOUNDS, type RequestSet } from '../core/requests/request-set.ts';
+import { REQUEST_SET_NAME, REQUEST_SET_NAME_RULE } from '../core/requests/request-set-name.ts';
+import { settleRequests } from '../core/spec/settle-requests.ts';
+import type { Workload } from '../core/spec/workload.ts';
 import { type Services, type StoredRequestSet, TooManyRequestSets } from '../services.ts';
 import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson } from './answer.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';

@@ -1,7 +1,7 @@
 /** What `GET /api/runs/{id}` shows of a run's record. Times are ISO 8601; nothing in it is secret. */
 import type { RunFailure } from '../core/failure.ts';
-import type { TriedPlacement } from '../core/placement.ts';
-import type { Plan } from '../core/plan.ts';
+import type { Route } from '../core/measuring/shard.ts';
+import type { TriedPlacement } from '../core/renting/placement.ts';
 import {
   accruedUsd,
   type RunEndpoint,
@@ -10,8 +10,8 @@ import {
   type RunState,
   warmUpOf,
 } from '../core/run.ts';
-import type { Route } from '../core/shard.ts';
-import type { BenchmarkSpec } from '../core/spec.ts';
+import type { Plan } from '../core/spec/plan.ts';
+import type { BenchmarkSpec } from '../core/spec/spec.ts';
 
 export interface RunView {
   readonly id: string;

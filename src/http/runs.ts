@@ -1,8 +1,8 @@
 /** The calls about runs: plan one, start one, look at them, read the results, cancel. */
 import { randomBytes } from 'node:crypto';
-import { buildReport, type Report } from '../core/report.ts';
-import { reportToCsv } from '../core/report-csv.ts';
-import { reportToMarkdown } from '../core/report-markdown.ts';
+import { buildReport, type Report } from '../core/report/report.ts';
+import { reportToCsv } from '../core/report/report-csv.ts';
+import { reportToMarkdown } from '../core/report/report-markdown.ts';
 import {
   isFinal,
   newRunId,

@@ -1,8 +1,14 @@
 /** What the calls show of a schedule. Times are ISO 8601; of the webhook's secret there is only the setting's name. */
+
+import type { SpreadHistory } from '../core/comparison/pair-test.ts';
 import type { RunFailure } from '../core/failure.ts';
-import type { Notice } from '../core/notice.ts';
-import type { SpreadHistory } from '../core/pair-test.ts';
-import { nextDueMs, type Schedule, type ScheduledWork, type WebhookOrder } from '../core/schedule.ts';
+import type { Notice } from '../core/schedule/notice.ts';
+import {
+  nextDueMs,
+  type Schedule,
+  type ScheduledWork,
+  type WebhookOrder,
+} from '../core/schedule/schedule.ts';
 import {
   type HistoryEntry,
   monthOf,
@@ -10,7 +16,7 @@ import {
   spentInMonth,
   type TargetResult,
   type WorkResult,
-} from '../core/schedule-record.ts';
+} from '../core/schedule/schedule-record.ts';
 import { comparisonLinks } from './comparison-view.ts';
 import { isoTime, runLinks } from './run-view.ts';
 

@@ -1,7 +1,7 @@
 /** Plans what a schedule starts, as the call that starts one would: with the same checks and the same faults. */
 import type { PlannedWork } from '../activities/run-schedules.ts';
 import type { Parsed } from '../core/failure.ts';
-import type { ScheduledWork } from '../core/schedule.ts';
+import type { ScheduledWork } from '../core/schedule/schedule.ts';
 import type { Services } from '../services.ts';
 import { planComparisonRequest } from './comparison-request.ts';
 import { planRequest } from './plan-request.ts';

@@ -1,6 +1,6 @@
 /** The calls about schedules: put one, look at them and their history, delete one. */
 import { DEFAULT_NAME } from '../activities/run-schedules.ts';
-import { isComparisonOver } from '../core/comparison-record.ts';
+import { isComparisonOver } from '../core/comparison/comparison-record.ts';
 import type { Fault, Parsed } from '../core/failure.ts';
 import { isFinal } from '../core/run.ts';
 import {
@@ -11,8 +11,8 @@ import {
   SCHEDULE_NAME_RULE,
   type Schedule,
   type ScheduledWork,
-} from '../core/schedule.ts';
-import { putSchedule as recordOf, type ScheduleRecord } from '../core/schedule-record.ts';
+} from '../core/schedule/schedule.ts';
+import { putSchedule as recordOf, type ScheduleRecord } from '../core/schedule/schedule-record.ts';
 import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson } from './answer.ts';
 import { readJsonBody } from './json-body.ts';

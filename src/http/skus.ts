@@ -1,8 +1,8 @@
 /** `GET /api/skus?region=&workspace=`: the GPU sizes with the quota and the price of a region. */
 import type { Fault } from '../core/failure.ts';
-import { type PriceQuote, priceAgeSeconds } from '../core/price.ts';
-import { type QuotaAnswer, quotaVerdict } from '../core/quota.ts';
-import { SKUS, type Sku } from '../core/sku.ts';
+import { type PriceQuote, priceAgeSeconds } from '../core/renting/price.ts';
+import { type QuotaAnswer, quotaVerdict } from '../core/renting/quota.ts';
+import { SKUS, type Sku } from '../core/renting/sku.ts';
 import { ControlPlaneError, type Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { inTurns } from './in-turns.ts';

@@ -3,7 +3,7 @@
  * Names are in lower case. Source: Azure ML's page of online endpoint limits, for the delays; Azure's other model
  * endpoints, for the limits.
  */
-import type { Sample } from '../core/sample.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 
 const RATE_LIMIT_PREFIX = 'x-ratelimit-';
 /** Azure sends six at most; a value is a number or a duration. Bounds what a sample keeps of a server that babbles. */

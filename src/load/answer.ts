@@ -3,7 +3,7 @@
  * hides in it. Two readers for the two ways an answer comes, chosen by what the server sent and not by what it was
  * asked for.
  */
-import type { Sample } from '../core/sample.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 import { classifyMaskedError, isPage, readErrorWords, type Verdict } from './classify.ts';
 import { GatheredBytes } from './gathered-bytes.ts';
 import { type AnswerShape, type JsonPath, type PayloadFamily, readPath } from './payload-family.ts';

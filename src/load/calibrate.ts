@@ -8,8 +8,8 @@ import {
   rateThrough,
   type TextPoint,
   type TextRate,
-} from '../core/calibration.ts';
-import { buildPrompt } from '../core/prompt.ts';
+} from '../core/requests/calibration.ts';
+import { buildPrompt } from '../core/requests/prompt.ts';
 import { sendOnce } from './probe.ts';
 import type { TargetOrder } from './request.ts';
 

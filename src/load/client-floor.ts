@@ -5,10 +5,10 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { ClientFloor } from '../core/client-floor.ts';
-import { DurationHistogram } from '../core/histogram.ts';
-import type { Sample } from '../core/sample.ts';
-import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { ClientFloor } from '../core/measuring/client-floor.ts';
+import { DurationHistogram } from '../core/measuring/histogram.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import type { FromFloorServer, StreamWrites } from './floor-server.ts';
 import { startShard } from './shard-runner.ts';
 

@@ -3,9 +3,9 @@
  * long requests wait before they are sent. It costs 200 small timers a second and a histogram entry per request.
  */
 import { PerformanceObserver, performance } from 'node:perf_hooks';
-import type { ClientHealth } from '../core/client-health.ts';
-import { DurationHistogram } from '../core/histogram.ts';
-import type { Sample } from '../core/sample.ts';
+import type { ClientHealth } from '../core/measuring/client-health.ts';
+import { DurationHistogram } from '../core/measuring/histogram.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 import { monotonicMs } from './clock.ts';
 
 /** Often enough for a 99th percentile of a second's load, seldom enough to be a thousandth of a CPU. */

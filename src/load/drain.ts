@@ -4,9 +4,9 @@
  * measure both. So one small request at a time is sent until it is answered as quickly as by an idle endpoint.
  */
 import type { RequestFailure } from '../core/failure.ts';
-import { buildPrompt } from '../core/prompt.ts';
-import { deriveSeed } from '../core/seed.ts';
-import type { Drained, ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { Drained, ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
+import { buildPrompt } from '../core/requests/prompt.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 import { monotonicMs } from './clock.ts';
 import { buildSharedConnector, Connection } from './connection.ts';
 import { prepareRequest, prepareTarget, type TargetOrder } from './request.ts';

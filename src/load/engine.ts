@@ -1,7 +1,7 @@
 /** The load engine as a whole, for who composes the app. */
 
-import type { ClientFloor } from '../core/client-floor.ts';
-import type { ShardOrder } from '../core/shard.ts';
+import type { ClientFloor } from '../core/measuring/client-floor.ts';
+import type { ShardOrder } from '../core/measuring/shard.ts';
 import { type Calibrated, type CalibrateOrder, calibratePrompt } from './calibrate.ts';
 import { measureClientFloor } from './client-floor.ts';
 import { type DrainTarget, type IdleTime, timeIdleRequest } from './drain.ts';

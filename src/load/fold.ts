@@ -4,13 +4,13 @@
  * because whether the window counts is known only at the end.
  */
 import type { RequestFailure } from '../core/failure.ts';
-import { DurationHistogram } from '../core/histogram.ts';
-import { type OfferedLoad, openLoopFault } from '../core/open-loop.ts';
-import type { OutputUnit } from '../core/payload.ts';
-import type { Sample, TokenSource, TtftReason } from '../core/sample.ts';
-import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/shard.ts';
-import { SliceRecorder } from '../core/slices.ts';
-import { steadyFault } from '../core/steady.ts';
+import { DurationHistogram } from '../core/measuring/histogram.ts';
+import { type OfferedLoad, openLoopFault } from '../core/measuring/open-loop.ts';
+import type { Sample, TokenSource, TtftReason } from '../core/measuring/sample.ts';
+import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/measuring/shard.ts';
+import { SliceRecorder } from '../core/measuring/slices.ts';
+import { steadyFault } from '../core/measuring/steady.ts';
+import type { OutputUnit } from '../core/requests/payload.ts';
 import type { EndedRequests } from './circuit-breaker.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';

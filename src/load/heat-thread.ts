@@ -5,7 +5,7 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ShardOrder } from '../core/shard.ts';
+import type { ShardOrder } from '../core/measuring/shard.ts';
 import { ShardLoop } from './loop.ts';
 
 /** Enough for the compiler to have seen the hot functions; about 100 ms. */

@@ -9,12 +9,12 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import { arrivalMoments } from '../core/arrivals.ts';
-import { askOf } from '../core/ask.ts';
 import { FAILURE_TRAITS, type RequestFailure } from '../core/failure.ts';
-import type { Sample } from '../core/sample.ts';
-import { deriveSeed } from '../core/seed.ts';
-import type { OpenLoad, ShardOrder, ShardSummary, SteadyLoad } from '../core/shard.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import type { OpenLoad, ShardOrder, ShardSummary, SteadyLoad } from '../core/measuring/shard.ts';
+import { arrivalMoments } from '../core/requests/arrivals.ts';
+import { askOf } from '../core/requests/ask.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 import { Backlog, type Waiting } from './backlog.ts';
 import { failureStop, staysUnsteady } from './circuit-breaker.ts';
 import { epochToMonotonicMs, monotonicMs } from './clock.ts';

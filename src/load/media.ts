@@ -8,7 +8,7 @@
  * it made of an image would otherwise be measured from its second request on without the work.
  */
 import { crc32 } from 'node:zlib';
-import { deriveSeed } from '../core/seed.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 
 /** The tile of the vision models of the catalog (CLIP at 336 pixels); swinv2 and others scale it down. */
 const IMAGE_PIXELS = 336;

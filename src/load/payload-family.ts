@@ -1,7 +1,9 @@
 /**
  * The engine's half of a payload family: where it is called, the bodies it sends, and how its paths are read. What a
- * family is stands in core/payload.ts, the families of the catalog in core/payload-families.ts.
+ * family is stands in core/requests/payload.ts, the families of the catalog in core/requests/payload-families.ts.
  */
+
+import type { Route } from '../core/measuring/shard.ts';
 import {
   type JsonObject,
   type JsonPath,
@@ -9,14 +11,13 @@ import {
   type PayloadFamily,
   type PlaceholderName,
   splitPlaceholders,
-} from '../core/payload.ts';
-import { PAYLOAD_FAMILIES } from '../core/payload-families.ts';
-import type { PromptInput } from '../core/request-set.ts';
-import type { Route } from '../core/shard.ts';
+} from '../core/requests/payload.ts';
+import { PAYLOAD_FAMILIES } from '../core/requests/payload-families.ts';
+import type { PromptInput } from '../core/requests/request-set.ts';
 import { readAudio, readFrames, writeImage } from './media.ts';
 
-export type { AnswerShape, JsonPath, PayloadFamily } from '../core/payload.ts';
-export { PAYLOAD_FAMILIES } from '../core/payload-families.ts';
+export type { AnswerShape, JsonPath, PayloadFamily } from '../core/requests/payload.ts';
+export { PAYLOAD_FAMILIES } from '../core/requests/payload-families.ts';
 
 /** The family that a route asks by: one of ours by name, or the user's own template where the name is `raw`. */
 export function findFamily(

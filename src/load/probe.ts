@@ -2,11 +2,12 @@
  * Finding out how an endpoint can be asked, before anything is measured: which route answers, whether it streams, and
  * how many characters make a token there. Runs in the main thread; nothing of it is a measurement.
  */
-import { rateThrough } from '../core/calibration.ts';
+
 import { FAILURE_TRAITS, REQUEST_FAILURES, type RequestFailure } from '../core/failure.ts';
-import { buildPrompt } from '../core/prompt.ts';
-import type { Sample } from '../core/sample.ts';
-import type { Route } from '../core/shard.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import type { Route } from '../core/measuring/shard.ts';
+import { rateThrough } from '../core/requests/calibration.ts';
+import { buildPrompt } from '../core/requests/prompt.ts';
 import { monotonicMs } from './clock.ts';
 import { buildSharedConnector, Connection } from './connection.ts';
 import { familyUrl, findFamily, forcesLength, type PayloadFamily } from './payload-family.ts';

@@ -5,9 +5,9 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestFailure } from '../core/failure.ts';
-import type { PromptInput } from '../core/request-set.ts';
-import type { Sample, TtftReason } from '../core/sample.ts';
-import type { Route } from '../core/shard.ts';
+import type { Sample, TtftReason } from '../core/measuring/sample.ts';
+import type { Route } from '../core/measuring/shard.ts';
+import type { PromptInput } from '../core/requests/request-set.ts';
 import { type AnswerReader, countOutput, openReader, type Reading } from './answer.ts';
 import { readAnswerHeaders } from './answer-headers.ts';
 import { classifyError, classifyStatus, shortenWords, type Verdict } from './classify.ts';

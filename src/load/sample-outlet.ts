@@ -3,7 +3,7 @@
  * a bound of them under way, so that a slow disk holds the load up (and is seen as a send delay) and never fills the
  * memory.
  */
-import type { Sample } from '../core/sample.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 
 /** A batch of samples, or of gaps where answers are long: about 100 kB. */
 const BATCH_SAMPLES = 64;

@@ -3,8 +3,8 @@
  * between a byte and its stamp.
  */
 import { Worker } from 'node:worker_threads';
-import type { Sample } from '../core/sample.ts';
-import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { shortenWords } from './classify.ts';
 import type { FromWorker, ToWorker, WorkerOrder } from './worker.ts';
 

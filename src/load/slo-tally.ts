@@ -1,6 +1,6 @@
 /** Counts which requests of a shard kept their objectives. */
-import type { Sample } from '../core/sample.ts';
-import { judgeSample, type Slo, type SloCounts } from '../core/slo.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import { judgeSample, type Slo, type SloCounts } from '../core/spec/slo.ts';
 
 export class SloTally {
   readonly #slo: Slo;

@@ -2,7 +2,7 @@
  * Load that nobody measures with, such as a warm-up's, in the thread that asks for it: a thread of its own takes
  * longer to start and to get hot than such a load takes, while a rented GPU waits.
  */
-import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { ShardLoop } from './loop.ts';
 
 export interface UnmeasuredLoad {

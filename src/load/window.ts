@@ -4,7 +4,7 @@
  * The window begins when every worker has had an answer and ends when issuing stops, so neither the filling nor the
  * draining of the server is in the denominator of a throughput.
  */
-import type { Sample } from '../core/sample.ts';
+import type { Sample } from '../core/measuring/sample.ts';
 
 /** A span on the monotonic clock; an `endMs` of null is still open. */
 export interface Span {

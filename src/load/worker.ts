@@ -1,7 +1,7 @@
 /** The thread of one shard: runs the loop and talks to shard-runner.ts in messages. Nothing else happens in it. */
 import { parentPort, threadId, workerData } from 'node:worker_threads';
-import type { Sample } from '../core/sample.ts';
-import type { ShardOrder, ShardSummary } from '../core/shard.ts';
+import type { Sample } from '../core/measuring/sample.ts';
+import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { ClientWatch } from './client-watch.ts';
 import { heatThread } from './heat-thread.ts';
 import { ShardLoop } from './loop.ts';

@@ -14,7 +14,7 @@ import { printable } from '../cli/printable.ts';
 import { renderReport } from '../cli/report-text.ts';
 import { isUnicode, RunDisplay, widthOf } from '../cli/run-display.ts';
 import { costOf } from '../cli/run-text.ts';
-import type { Report } from '../core/report.ts';
+import type { Report } from '../core/report/report.ts';
 import type { RunView } from '../http/run-view.ts';
 import { askBooks, describeLeft, type SimulatorBooks } from './books.ts';
 import { outliveClosedOutput } from './closed-output.ts';

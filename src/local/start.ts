@@ -7,7 +7,7 @@ import { relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiClient } from '../cli/api-client.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
-import { COMPARISON_STATES, isComparisonOver } from '../core/comparison-record.ts';
+import { COMPARISON_STATES, isComparisonOver } from '../core/comparison/comparison-record.ts';
 import { isFinal, RUN_STATES } from '../core/run.ts';
 import { outliveClosedOutput } from './closed-output.ts';
 import { adoptOrStartCloud, type RunningCloud, stopCloud } from './cloud/launch.ts';

@@ -3,8 +3,8 @@
  * always release. Deterministic: time is the orchestration's own, everything else is a step. Only this file waits.
  */
 import type * as df from 'durable-functions';
-import { type AttemptOutcome, nextAttempt, PAUSE_BETWEEN_ROUNDS_POLLS } from '../core/placement.ts';
-import { STAGE_MINUTES } from '../core/plan.ts';
+import { type AttemptOutcome, nextAttempt, PAUSE_BETWEEN_ROUNDS_POLLS } from '../core/renting/placement.ts';
+import { STAGE_MINUTES } from '../core/spec/plan.ts';
 import {
   callStep,
   type DeployInput,

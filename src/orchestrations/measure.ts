@@ -3,15 +3,15 @@
  * measured, the one before is saved, so that a rented GPU never waits for a table.
  */
 import type * as df from 'durable-functions';
-import { type CellOrder, cellKey } from '../core/cell.ts';
-import { deriveSeed } from '../core/seed.ts';
+import { type CellOrder, cellKey } from '../core/measuring/cell.ts';
 import {
   ATTEMPTS_PER_REPEAT,
   type CellOutcome,
   type MeasurePlan,
   mayHaveMoreShards,
   nextWave,
-} from '../core/wave.ts';
+} from '../core/measuring/wave.ts';
+import { deriveSeed } from '../core/statistics/seed.ts';
 import { changeSettings } from './settings.ts';
 import {
   callStep,

@@ -1,6 +1,6 @@
 /** Between the settings that a run measures in turn: the deployment is updated, and warmed up again for a short while. */
 import type * as df from 'durable-functions';
-import { STAGE_MINUTES } from '../core/plan.ts';
+import { STAGE_MINUTES } from '../core/spec/plan.ts';
 import { callStep, type Ending, sleep } from './steps.ts';
 
 /** An update takes minutes: polls grow apart to this, which keeps 45 minutes to about 140 of them. */

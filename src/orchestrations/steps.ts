@@ -4,10 +4,10 @@
  * gets a new name.
  */
 import * as df from 'durable-functions';
-import type { CellOrder } from '../core/cell.ts';
 import type { RunFailure } from '../core/failure.ts';
-import type { SloCounts } from '../core/slo.ts';
-import type { CellOutcome, MeasurePlan } from '../core/wave.ts';
+import type { CellOrder } from '../core/measuring/cell.ts';
+import type { CellOutcome, MeasurePlan } from '../core/measuring/wave.ts';
+import type { SloCounts } from '../core/spec/slo.ts';
 
 export interface RunKey {
   readonly runId: string;

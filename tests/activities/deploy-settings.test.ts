@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
-import type { CellOrder } from '../../src/core/cell.ts';
+import type { CellOrder } from '../../src/core/measuring/cell.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Measured, StepHandlers } from '../../src/orchestrations/steps.ts';
 import { aRun, aSpec } from '../support/builders.ts';

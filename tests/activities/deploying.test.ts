@@ -3,7 +3,7 @@
  * run ends in the right state with the right sentence, and the simulator's own books show nothing alive.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpointName } from '../../src/core/lease.ts';
+import { endpointName } from '../../src/core/renting/lease.ts';
 import { accruedUsd, type RunRecord } from '../../src/core/run.ts';
 import { aSpec } from '../support/builders.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';

@@ -1,7 +1,7 @@
 /** An endpoint from its lease to its end, by the steps themselves: what may run twice, what is undone. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
-import { endpointName, LEASE_TAGS } from '../../src/core/lease.ts';
+import { endpointName, LEASE_TAGS } from '../../src/core/renting/lease.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { DeployProgress } from '../../src/orchestrations/steps.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
-import { type CellOrder, shardCount } from '../../src/core/cell.ts';
-import { buildReport } from '../../src/core/report.ts';
+import { type CellOrder, shardCount } from '../../src/core/measuring/cell.ts';
+import { buildReport } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';
 import type { StepHandlers } from '../../src/orchestrations/steps.ts';

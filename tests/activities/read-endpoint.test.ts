@@ -4,7 +4,7 @@ import { chooseDeployment, readExistingEndpoint } from '../../src/activities/rea
 import { createSteps } from '../../src/activities/steps.ts';
 import { readScoringTarget } from '../../src/activities/target.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import type { EndpointTarget } from '../../src/core/target.ts';
+import type { EndpointTarget } from '../../src/core/spec/target.ts';
 import { aLease } from '../support/builders.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
 

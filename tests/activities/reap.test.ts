@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeReaped, type Reaping, reap, reapByTags } from '../../src/activities/reap.ts';
 import { createSteps } from '../../src/activities/steps.ts';
-import { endpointName, LEASE_TAGS, leaseTags } from '../../src/core/lease.ts';
+import { endpointName, LEASE_TAGS, leaseTags } from '../../src/core/renting/lease.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { ApiAnswer, ApiRequest } from '../../src/http/answer.ts';
 import { deleteEndpoint, listEndpoints } from '../../src/http/endpoints.ts';

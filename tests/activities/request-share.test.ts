@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readRequestShare } from '../../src/activities/request-share.ts';
 import { createSteps } from '../../src/activities/steps.ts';
-import { parseRequestSet, type RequestSet } from '../../src/core/request-set.ts';
+import { parseRequestSet, type RequestSet } from '../../src/core/requests/request-set.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Services } from '../../src/services.ts';
 import { answerJson, type FakeEndpoint, scoreAnswer, startFake } from '../load/fake-endpoint.ts';

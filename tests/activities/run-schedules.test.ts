@@ -7,8 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noticeLeaks } from '../../src/activities/notice-leaks.ts';
 import type { Reaping } from '../../src/activities/reap.ts';
 import { type PlanWork, runSchedules, type SchedulePass } from '../../src/activities/run-schedules.ts';
-import { parseSchedule } from '../../src/core/schedule.ts';
-import { type HistoryEntry, putSchedule, type ScheduleRecord } from '../../src/core/schedule-record.ts';
+import { parseSchedule } from '../../src/core/schedule/schedule.ts';
+import {
+  type HistoryEntry,
+  putSchedule,
+  type ScheduleRecord,
+} from '../../src/core/schedule/schedule-record.ts';
 import { planScheduledWork } from '../../src/http/scheduled-work.ts';
 import { aLease } from '../support/builders.ts';
 import { type DrivenOrchestrations, driveOrchestrations } from '../support/driven-orchestrations.ts';

@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
-import type { CellOrder } from '../../src/core/cell.ts';
-import { endpointName } from '../../src/core/lease.ts';
+import type { CellOrder } from '../../src/core/measuring/cell.ts';
+import { endpointName } from '../../src/core/renting/lease.ts';
 import { accruedUsd, type RunRecord } from '../../src/core/run.ts';
 import type { Measured, StepHandlers } from '../../src/orchestrations/steps.ts';
 import { aSpec } from '../support/builders.ts';

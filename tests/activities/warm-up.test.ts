@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSteps } from '../../src/activities/steps.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import { parseSpec } from '../../src/core/spec.ts';
+import { parseSpec } from '../../src/core/spec/spec.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';
 import type { Services } from '../../src/services.ts';
 import {

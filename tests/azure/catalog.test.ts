@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCatalog } from '../../src/azure/catalog.ts';
-import { modelFaults } from '../../src/core/catalog.ts';
+import { modelFaults } from '../../src/core/renting/catalog.ts';
 import { CatalogError } from '../../src/services.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { type JsonServer, numberedTokens, openJsonServer } from './json-server.ts';

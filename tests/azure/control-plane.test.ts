@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createControlPlane } from '../../src/azure/control-plane.ts';
 import { createCredential } from '../../src/azure/credential.ts';
-import { leaseTags } from '../../src/core/lease.ts';
+import { leaseTags } from '../../src/core/renting/lease.ts';
 import type { ControlPlane, DeploymentOrder, EndpointOrder } from '../../src/services.ts';
 
 const WORKSPACE =

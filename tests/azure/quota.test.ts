@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createArmLocations } from '../../src/azure/arm-locations.ts';
 import { createQuotaBook } from '../../src/azure/quota.ts';
-import { quotaVerdict } from '../../src/core/quota.ts';
+import { quotaVerdict } from '../../src/core/renting/quota.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { type JsonServer, numberedTokens, openJsonServer } from './json-server.ts';
 

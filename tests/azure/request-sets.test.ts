@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRequestSetStore } from '../../src/azure/request-sets.ts';
-import { parseRequestSet, type RequestSet } from '../../src/core/request-set.ts';
+import { parseRequestSet, type RequestSet } from '../../src/core/requests/request-set.ts';
 import type { RequestSetStore } from '../../src/services.ts';
 import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../support/azurite.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
-import { parseComparison } from '../../src/core/comparison.ts';
-import { parseSchedule } from '../../src/core/schedule.ts';
+import { parseComparison } from '../../src/core/comparison/comparison.ts';
+import { parseSchedule } from '../../src/core/schedule/schedule.ts';
 
 const IN_AZURE = { INSTALLATION_ID: 'test', TABLES_ENDPOINT: 'https://a.table.core.windows.net' };
 const SIMULATED = { ...IN_AZURE, SIMULATOR_GPU_SPEED: '1' };

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AzureServices, createAzureServices } from '../../src/azure/clients.ts';
 import { readConfig } from '../../src/config.ts';
-import { leaseTags } from '../../src/core/lease.ts';
+import { leaseTags } from '../../src/core/renting/lease.ts';
 import type { DeploymentOrder, EndpointOrder } from '../../src/services.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 

@@ -1,9 +1,9 @@
 /** A small real HTTP server that speaks the app's contract, with one run that moves on at each read. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { planCells } from '../../src/core/plan.ts';
-import { buildReport } from '../../src/core/report.ts';
+import { buildReport } from '../../src/core/report/report.ts';
 import { isFinal, type RunState } from '../../src/core/run.ts';
+import { planCells } from '../../src/core/spec/plan.ts';
 import { runLinks, viewRun } from '../../src/http/run-view.ts';
 import { A_MOMENT_MS, aCell, aRun, aSpec } from '../support/builders.ts';
 

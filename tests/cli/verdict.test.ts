@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { judgeAgainst, judgeReport } from '../../src/cli/verdict.ts';
-import { buildReport } from '../../src/core/report.ts';
+import { buildReport } from '../../src/core/report/report.ts';
 import { viewRun } from '../../src/http/run-view.ts';
 import { A_MOMENT_MS, aCell, aRun, aSpec } from '../support/builders.ts';
 import { type FakeApp, RUN, startFakeApp } from './fake-app.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArmLocations } from '../../src/azure/arm-locations.ts';
 import { createCatalog } from '../../src/azure/catalog.ts';
 import { createControlPlane } from '../../src/azure/control-plane.ts';
-import { leaseTags } from '../../src/core/lease.ts';
+import { leaseTags } from '../../src/core/renting/lease.ts';
 import { type ControlPlane, ControlPlaneError } from '../../src/services.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { checkExchange, OPERATIONS, PUBLISHED_TYPES } from './operations.ts';

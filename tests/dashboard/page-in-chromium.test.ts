@@ -5,11 +5,11 @@ import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { planCells, planRun } from '../../src/core/plan.ts';
-import { buildReport, type Report } from '../../src/core/report.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
+import { SKUS } from '../../src/core/renting/sku.ts';
+import { buildReport, type Report } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import { SKUS } from '../../src/core/sku.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+import { planCells, planRun } from '../../src/core/spec/plan.ts';
 import { reportToHtml } from '../../src/dashboard/report-file.ts';
 import { viewRun } from '../../src/http/run-view.ts';
 import {

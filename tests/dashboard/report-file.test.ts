@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { buildReport } from '../../src/core/report.ts';
+import { buildReport } from '../../src/core/report/report.ts';
 import { reportToHtml } from '../../src/dashboard/report-file.ts';
 import { aCell, aProvenance, aRun } from '../support/builders.ts';
 import { sampleReport } from './sample-run.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSpec } from '../../src/core/spec.ts';
+import { parseSpec } from '../../src/core/spec/spec.ts';
 import { composeSpec, FIRST_FIELDS, placeFaults, type RunFields } from '../../src/dashboard/run-form.ts';
 
 const fields = (changes: Partial<RunFields> = {}): RunFields => ({

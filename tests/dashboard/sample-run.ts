@@ -1,7 +1,8 @@
 /** A run's report with everything in it that the page draws: two workloads, five levels, three repeats, objectives. */
-import { buildReport, type CellRecord, type Report } from '../../src/core/report.ts';
+
+import { mergeShards } from '../../src/core/measuring/summary.ts';
+import { buildReport, type CellRecord, type Report } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import { mergeShards } from '../../src/core/summary.ts';
 import { aCell, aHistogram, aProvenance, aRun, aShardSummary, aSpec, aWindow } from '../support/builders.ts';
 
 const LEVELS = [1, 2, 4, 8, 16, 32] as const;

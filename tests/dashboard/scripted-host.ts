@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bundlePage } from '../../bin/build-page.js';
-import type { Report } from '../../src/core/report.ts';
+import type { Report } from '../../src/core/report/report.ts';
 import { type PageResponse, renderPage } from '../../src/dashboard/page.ts';
 import type { RunView } from '../../src/http/run-view.ts';
 

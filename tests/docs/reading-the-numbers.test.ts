@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { LEAST_SAMPLES } from '../../src/core/report.ts';
+import { LEAST_SAMPLES } from '../../src/core/report/report.ts';
 import { reportRow } from '../../src/http/contract/report.ts';
 
 const page = readFileSync(

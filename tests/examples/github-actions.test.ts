@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { parseComparison } from '../../src/core/comparison.ts';
+import { parseComparison } from '../../src/core/comparison/comparison.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { aSpecBody } from '../support/builders.ts';
 

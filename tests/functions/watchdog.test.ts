@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readWatchdogConfig } from '../../src/config.ts';
-import { LEASE_TAGS, leaseTags } from '../../src/core/lease.ts';
+import { LEASE_TAGS, leaseTags } from '../../src/core/renting/lease.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { type Installation, openInstallation, smallSpec } from '../support/installation.ts';
 

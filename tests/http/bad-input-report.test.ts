@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildReport, type Report } from '../../src/core/report.ts';
-import { reportToCsv } from '../../src/core/report-csv.ts';
-import { reportToMarkdown } from '../../src/core/report-markdown.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
+import { buildReport, type Report } from '../../src/core/report/report.ts';
+import { reportToCsv } from '../../src/core/report/report-csv.ts';
+import { reportToMarkdown } from '../../src/core/report/report-markdown.ts';
 import { viewRun } from '../../src/http/run-view.ts';
 import { aCell, aFailedShardSummary, aProvenance, aRun } from '../support/builders.ts';
 import { HOSTILE_TEXTS, hostileText } from './bad-input-values.ts';

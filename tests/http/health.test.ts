@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noteBeat } from '../../src/activities/beat.ts';
-import { leaseTags } from '../../src/core/lease.ts';
+import { leaseTags } from '../../src/core/renting/lease.ts';
 import { ROUTES } from '../../src/http/routes.ts';
 import type { Services } from '../../src/services.ts';
 import { type HttpCalls, openHttpCalls } from './bad-input-calls.ts';

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { parseRequestSet } from '../../src/core/request-set.ts';
-import { parseSpec } from '../../src/core/spec.ts';
+import { parseRequestSet } from '../../src/core/requests/request-set.ts';
+import { parseSpec } from '../../src/core/spec/spec.ts';
 import { buildOpenApi } from '../../src/http/openapi.ts';
 import { OPERATIONS, SPEC_EXAMPLES } from '../../src/http/operations.ts';
 import { ROUTES } from '../../src/http/routes.ts';

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LEASE_TAGS, leaseTags } from '../../src/core/lease.ts';
+import { LEASE_TAGS, leaseTags } from '../../src/core/renting/lease.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 
 const SCRIPT = path.join(import.meta.dirname, '..', '..', 'infra', 'scripts', 'predown.sh');

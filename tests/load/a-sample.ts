@@ -1,4 +1,4 @@
-import type { Sample } from '../../src/core/sample.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
 
 /** A good sample of 10 tokens in 100 ms without a stream, with changes. */
 export function sample(change: Partial<Sample>): Sample {

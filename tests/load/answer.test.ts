@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parsePayloadTemplate } from '../../src/core/payload.ts';
+import { parsePayloadTemplate } from '../../src/core/requests/payload.ts';
 import { countOutput, openReader, type Reading } from '../../src/load/answer.ts';
 import { PAYLOAD_FAMILIES } from '../../src/load/payload-family.ts';
 import { done, event, finish, goodStream, role, tokens, usage } from './fake-endpoint.ts';

@@ -1,9 +1,9 @@
 /** What a shard asks for, request by request, as a server on a socket receives it. */
 import { afterEach, expect, test } from 'vitest';
-import { askOf } from '../../src/core/ask.ts';
-import { requestLengths } from '../../src/core/lengths.ts';
-import type { Sample } from '../../src/core/sample.ts';
-import type { ShardOrder } from '../../src/core/shard.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { ShardOrder } from '../../src/core/measuring/shard.ts';
+import { askOf } from '../../src/core/requests/ask.ts';
+import { requestLengths } from '../../src/core/requests/lengths.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import {
   answerJson,

@@ -1,7 +1,7 @@
 /** Calibration against servers that tokenise as vocabularies do: by words and their parts, not by characters. */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PromptShape, TextRate } from '../../src/core/calibration.ts';
-import { buildPrompt } from '../../src/core/prompt.ts';
+import type { PromptShape, TextRate } from '../../src/core/requests/calibration.ts';
+import { buildPrompt } from '../../src/core/requests/prompt.ts';
 import { calibratePrompt } from '../../src/load/calibrate.ts';
 import {
   answerJson,

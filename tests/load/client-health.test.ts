@@ -5,7 +5,7 @@ import {
   type ClientHealth,
   judgeClient,
   mergeClientHealth,
-} from '../../src/core/client-health.ts';
+} from '../../src/core/measuring/client-health.ts';
 import { ClientWatch } from '../../src/load/client-watch.ts';
 import { heatThread } from '../../src/load/heat-thread.ts';
 import { sample } from './a-sample.ts';

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ShardOrder } from '../../src/core/shard.ts';
+import type { ShardOrder } from '../../src/core/measuring/shard.ts';
 import type { TargetOrder } from '../../src/load/request.ts';
 
 export interface Received {

@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { RequestFailure } from '../../src/core/failure.ts';
-import { DurationHistogram } from '../../src/core/histogram.ts';
-import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/payload-families.ts';
-import type { Sample } from '../../src/core/sample.ts';
-import type { ShardSummary } from '../../src/core/shard.ts';
+import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { ShardSummary } from '../../src/core/measuring/shard.ts';
+import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/requests/payload-families.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import { familyUrl, readPath } from '../../src/load/payload-family.ts';
 import { sendOnce } from '../../src/load/probe.ts';

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { RequestFailure } from '../../src/core/failure.ts';
-import type { ShardSummary } from '../../src/core/shard.ts';
+import type { ShardSummary } from '../../src/core/measuring/shard.ts';
 import { startShard } from '../../src/load/shard-runner.ts';
 import { event, goodStream, shardOrder } from './fake-endpoint.ts';
 import { chunk, flood, head, LAST_CHUNK, openHostile, SSE } from './hostile-server.ts';

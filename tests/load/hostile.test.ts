@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Sample } from '../../src/core/sample.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
 import { sendOnce } from '../../src/load/probe.ts';
 import type { TargetOrder } from '../../src/load/request.ts';
 import {

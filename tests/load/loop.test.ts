@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { DurationHistogram } from '../../src/core/histogram.ts';
-import type { ShardOrder, ShardSummary } from '../../src/core/shard.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
+import type { ShardOrder, ShardSummary } from '../../src/core/measuring/shard.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import {
   type Answerer,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32, inflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { PAYLOAD_FAMILIES } from '../../src/core/payload-families.ts';
+import { PAYLOAD_FAMILIES } from '../../src/core/requests/payload-families.ts';
 import { readAudio, readFrames, writeImage } from '../../src/load/media.ts';
 
 interface Png {

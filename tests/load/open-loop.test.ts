@@ -1,10 +1,10 @@
 /** The open loop of the real engine against a real server. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { DurationHistogram, type EncodedHistogram } from '../../src/core/histogram.ts';
-import type { Sample } from '../../src/core/sample.ts';
-import type { Arrivals, OpenLoad, ShardOrder, ShardSummary } from '../../src/core/shard.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+import { DurationHistogram, type EncodedHistogram } from '../../src/core/measuring/histogram.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { Arrivals, OpenLoad, ShardOrder, ShardSummary } from '../../src/core/measuring/shard.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import { type Answerer, answerJson, scoreAnswer, scoreRoute, shardOrder } from './fake-endpoint.ts';
 import { openFake } from './open-fake.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type PayloadFamily, parsePayloadTemplate } from '../../src/core/payload.ts';
-import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/payload-families.ts';
+import { type PayloadFamily, parsePayloadTemplate } from '../../src/core/requests/payload.ts';
+import { PAYLOAD_FAMILIES, type PayloadFamilyName } from '../../src/core/requests/payload-families.ts';
 import { readAudio, readFrames, writeImage } from '../../src/load/media.ts';
 import {
   buildBodyWriter,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { RequestFailure } from '../../src/core/failure.ts';
-import type { Sample } from '../../src/core/sample.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
 import { sendOnce } from '../../src/load/probe.ts';
 import type { TargetOrder } from '../../src/load/request.ts';
 import {

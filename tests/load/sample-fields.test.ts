@@ -1,7 +1,7 @@
 /** What a sample tells beyond times and tokens, through the real request engine. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { parsePayloadTemplate } from '../../src/core/payload.ts';
+import { parsePayloadTemplate } from '../../src/core/requests/payload.ts';
 import { probeRoute, sendOnce } from '../../src/load/probe.ts';
 import {
   answerJson,

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Sample } from '../../src/core/sample.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
 import { SampleOutlet } from '../../src/load/sample-outlet.ts';
 import { sample } from './a-sample.ts';
 

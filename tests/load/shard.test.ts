@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { DurationHistogram } from '../../src/core/histogram.ts';
-import type { Sample } from '../../src/core/sample.ts';
-import type { ShardSummary } from '../../src/core/shard.ts';
+import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { ShardSummary } from '../../src/core/measuring/shard.ts';
 import { startShard } from '../../src/load/shard-runner.ts';
 import {
   type Answerer,

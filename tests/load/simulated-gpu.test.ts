@@ -3,10 +3,10 @@
  * comes out of it again, and a server that answers one request at a time is told from one that batches.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DurationHistogram } from '../../src/core/histogram.ts';
-import { effectiveParallelism } from '../../src/core/serialisation.ts';
-import type { Route } from '../../src/core/shard.ts';
-import { type CellSummary, mergeShards } from '../../src/core/summary.ts';
+import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
+import { effectiveParallelism } from '../../src/core/measuring/serialisation.ts';
+import type { Route } from '../../src/core/measuring/shard.ts';
+import { type CellSummary, mergeShards } from '../../src/core/measuring/summary.ts';
 import { startShard } from '../../src/load/shard-runner.ts';
 import { type Deployed, openWorkspace, type WorkspaceOfTest } from '../simulator/a-workspace.ts';
 import { shardOrder } from './fake-endpoint.ts';

@@ -1,8 +1,8 @@
 /** The measuring loop: shards in parallel, saving beside the next wave, repeats measured anew where shards miss each other. */
 import { describe, expect, it } from 'vitest';
-import type { CellOrder } from '../../src/core/cell.ts';
-import type { LoadModel } from '../../src/core/load-model.ts';
-import type { MeasurePlan } from '../../src/core/wave.ts';
+import type { CellOrder } from '../../src/core/measuring/cell.ts';
+import type { MeasurePlan } from '../../src/core/measuring/wave.ts';
+import type { LoadModel } from '../../src/core/spec/load-model.ts';
 import { measure } from '../../src/orchestrations/measure.ts';
 import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
 import { runScripted, type Script } from '../support/scripted-orchestration.ts';

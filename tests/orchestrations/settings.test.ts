@@ -1,8 +1,8 @@
 /** Between two settings: what was measured is saved, the deployment is updated and warmed, and every wait has its end. */
 import { describe, expect, it } from 'vitest';
-import type { CellOrder } from '../../src/core/cell.ts';
-import { STAGE_MINUTES } from '../../src/core/plan.ts';
-import type { MeasurePlan } from '../../src/core/wave.ts';
+import type { CellOrder } from '../../src/core/measuring/cell.ts';
+import type { MeasurePlan } from '../../src/core/measuring/wave.ts';
+import { STAGE_MINUTES } from '../../src/core/spec/plan.ts';
 import { measure } from '../../src/orchestrations/measure.ts';
 import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
 import { runScripted, type Script } from '../support/scripted-orchestration.ts';

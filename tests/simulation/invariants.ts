@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { decodeColumns } from '../../src/azure/tables/columns.ts';
-import { buildReport, type Report } from '../../src/core/report.ts';
+import { findSku } from '../../src/core/renting/sku.ts';
+import { buildReport, type Report } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import { findSku } from '../../src/core/sku.ts';
 import { isCalm } from './scenario.ts';
 import { type BookedEndpoint, FOREIGN, type World } from './world.ts';
 

@@ -2,7 +2,7 @@
  * One seed's bad day: spec, faults, user actions and crashes, all drawn from the seed. Nothing is keyed by time but by
  * resource or step and the how-manieth call, so that a seed replays them however fast the machine is.
  */
-import { deriveSeed } from '../../src/core/seed.ts';
+import { deriveSeed } from '../../src/core/statistics/seed.ts';
 import type { StepName } from '../../src/orchestrations/steps.ts';
 import type { TableFault } from './faulty-tables.ts';
 

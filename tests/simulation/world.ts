@@ -9,7 +9,7 @@ import { type Reaping, reap, reapByTags } from '../../src/activities/reap.ts';
 import { createSteps } from '../../src/activities/steps.ts';
 import { createStores } from '../../src/azure/tables/stores.ts';
 import { readConfig } from '../../src/config.ts';
-import { LEASE_TAGS, TOOL_NAME } from '../../src/core/lease.ts';
+import { LEASE_TAGS, TOOL_NAME } from '../../src/core/renting/lease.ts';
 import { type ApiAnswer, answerCall } from '../../src/http/answer.ts';
 import { ROUTES } from '../../src/http/routes.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';

@@ -1,6 +1,6 @@
 /** Each payload family against a model of its task: asked as our client asks, read as our client reads. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PAYLOAD_FAMILIES, PAYLOAD_FAMILY_NAMES } from '../../src/core/payload-families.ts';
+import { PAYLOAD_FAMILIES, PAYLOAD_FAMILY_NAMES } from '../../src/core/requests/payload-families.ts';
 import { openReader } from '../../src/load/answer.ts';
 import { buildBodyWriter, familyUrl } from '../../src/load/payload-family.ts';
 import { type Deployed, openWorkspace, post, type RawAnswer, type WorkspaceOfTest } from './a-workspace.ts';

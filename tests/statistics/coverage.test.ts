@@ -3,8 +3,8 @@
  * measured as the rule asks for. The careless rule is measured beside ours.
  */
 import { expect, test } from 'vitest';
-import { type MeanInterval, meanInterval } from '../../src/core/interval.ts';
-import { decideRepeats, RELATIVE_HALF_WIDTH } from '../../src/core/repeats.ts';
+import { decideRepeats, RELATIVE_HALF_WIDTH } from '../../src/core/measuring/repeats.ts';
+import { type MeanInterval, meanInterval } from '../../src/core/statistics/interval.ts';
 import { normalDraws, uniformDraws } from './draws.ts';
 
 const TRUTH = 450;

@@ -1,7 +1,7 @@
 /** Seeded draws for simulations: the same seed and part always give the same numbers. */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { deriveSeed } from '../../src/core/seed.ts';
+import { deriveSeed } from '../../src/core/statistics/seed.ts';
 
 /** Draws from 0 (included) to 1 (excluded). */
 export function uniformDraws(seed: number, part: string): () => number {

@@ -1,5 +1,5 @@
 /** How many seeds a simulation runs, and what a count over them shows of the true share. */
-import { shareLowerBound } from '../../src/core/interval.ts';
+import { shareLowerBound } from '../../src/core/statistics/interval.ts';
 
 /** Every simulation of a claim runs seeds 1 to this. */
 export const SEEDS = 2_000;

@@ -8,9 +8,13 @@
  * with the same scatter; the first test shows that the two agree. Seeds 1 to 2,000 go the short way.
  */
 import { expect, test } from 'vitest';
-import { shareLowerBound } from '../../src/core/interval.ts';
-import { comparePair, type DeploymentRates, PRACTICAL_THRESHOLD } from '../../src/core/pair-test.ts';
-import { deploymentRates } from '../../src/core/target-rates.ts';
+import {
+  comparePair,
+  type DeploymentRates,
+  PRACTICAL_THRESHOLD,
+} from '../../src/core/comparison/pair-test.ts';
+import { deploymentRates } from '../../src/core/comparison/target-rates.ts';
+import { shareLowerBound } from '../../src/core/statistics/interval.ts';
 import { normalDraws } from './draws.ts';
 import { percent, SEEDS, upperLimit, WHOLE_WAY_SEEDS, WHOLE_WAY_TIMEOUT_MS } from './limits.ts';
 import { answerMs, machineTimes, virtualCell, WORKLOAD } from './virtual-cell.ts';

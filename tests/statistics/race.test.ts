@@ -3,9 +3,9 @@
  * true winner is dropped, and what a race spends of the full comparison. Provisioning costs half of the measuring time.
  */
 import { expect, test } from 'vitest';
-import type { SpreadHistory } from '../../src/core/pair-test.ts';
-import { nextOfRace, type RaceCandidate, totalRace } from '../../src/core/race.ts';
-import { replayRace } from '../../src/core/race-replay.ts';
+import type { SpreadHistory } from '../../src/core/comparison/pair-test.ts';
+import { nextOfRace, type RaceCandidate, totalRace } from '../../src/core/comparison/race.ts';
+import { replayRace } from '../../src/core/comparison/race-replay.ts';
 import { normalDraws } from './draws.ts';
 import { percent, SEEDS, upperLimit, WHOLE_WAY_SEEDS, WHOLE_WAY_TIMEOUT_MS } from './limits.ts';
 import { machineTimes, virtualCell } from './virtual-cell.ts';

@@ -3,7 +3,7 @@
  * often redeploying alone is taken for a regression, and how often a true one is seen.
  */
 import { expect, test } from 'vitest';
-import { checkRegression, type PastRun, REGRESSION_DEFAULTS } from '../../src/core/regression.ts';
+import { checkRegression, type PastRun, REGRESSION_DEFAULTS } from '../../src/core/schedule/regression.ts';
 import { normalDraws } from './draws.ts';
 import { percent, SEEDS, upperLimit } from './limits.ts';
 

@@ -1,7 +1,7 @@
 /** The whole search against servers that are known, in virtual time: how often it is right, and how often it lies. */
 import { expect, test } from 'vitest';
-import { binomialCdf } from '../../src/core/distribution.ts';
-import { type LevelEvidence, nextOfSearch, type SearchPlan } from '../../src/core/search.ts';
+import { type LevelEvidence, nextOfSearch, type SearchPlan } from '../../src/core/measuring/search.ts';
+import { binomialCdf } from '../../src/core/statistics/distribution.ts';
 import { uniformDraws } from './draws.ts';
 
 const PLAN: SearchPlan = { max: 64, step: 1, attainment: 0.95, maxRequestsPerLevel: 1_000 };

@@ -2,10 +2,11 @@
  * Repeats of cells in virtual time: request latencies from the simulator's model of a GPU, through the load engine's
  * own window and fold, the summary of shards, and the rates that verdicts are made of. No sockets, no clock.
  */
-import type { CellRecord } from '../../src/core/report.ts';
-import type { Sample } from '../../src/core/sample.ts';
-import type { ShardOrder } from '../../src/core/shard.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+
+import type { Sample } from '../../src/core/measuring/sample.ts';
+import type { ShardOrder } from '../../src/core/measuring/shard.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
+import type { CellRecord } from '../../src/core/report/report.ts';
 import { ShardFold } from '../../src/load/fold.ts';
 import { type InstanceTimes, instanceTimes } from '../../src/simulator/gpu.ts';
 import { findModelByName } from '../../src/simulator/models.ts';

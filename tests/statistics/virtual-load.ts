@@ -1,5 +1,5 @@
 /** A closed loop in virtual time, for what must be shown over thousands of repeats. */
-import { SliceRecorder, type SliceTrace } from '../../src/core/slices.ts';
+import { SliceRecorder, type SliceTrace } from '../../src/core/measuring/slices.ts';
 
 export interface VirtualLoad {
   readonly connections: number;

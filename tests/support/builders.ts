@@ -1,14 +1,14 @@
 /** Values of the core with every field filled in, so that a test names only what it is about. */
-import { cellId, cellKey } from '../../src/core/cell.ts';
-import { DurationHistogram, type EncodedHistogram } from '../../src/core/histogram.ts';
-import type { Lease } from '../../src/core/lease.ts';
-import { type PlanFacts, planRun } from '../../src/core/plan.ts';
-import type { PriceQuote } from '../../src/core/price.ts';
-import type { CellRecord, Provenance } from '../../src/core/report.ts';
+import { cellId, cellKey } from '../../src/core/measuring/cell.ts';
+import { DurationHistogram, type EncodedHistogram } from '../../src/core/measuring/histogram.ts';
+import type { ShardSummary, WindowFold } from '../../src/core/measuring/shard.ts';
+import { mergeShards } from '../../src/core/measuring/summary.ts';
+import type { Lease } from '../../src/core/renting/lease.ts';
+import type { PriceQuote } from '../../src/core/renting/price.ts';
+import type { CellRecord, Provenance } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import type { ShardSummary, WindowFold } from '../../src/core/shard.ts';
-import { type BenchmarkSpec, parseSpec } from '../../src/core/spec.ts';
-import { mergeShards } from '../../src/core/summary.ts';
+import { type PlanFacts, planRun } from '../../src/core/spec/plan.ts';
+import { type BenchmarkSpec, parseSpec } from '../../src/core/spec/spec.ts';
 
 /** 2026-01-15 12:00 UTC: every builder's "now". */
 export const A_MOMENT_MS = Date.UTC(2026, 0, 15, 12);

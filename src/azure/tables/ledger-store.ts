@@ -5,7 +5,7 @@
  */
 import type { TokenCredential } from '@azure/identity';
 import type { TablesAddress } from '../../config.ts';
-import { EMPTY_LEDGER, type Ledger } from '../../core/ledger.ts';
+import { EMPTY_LEDGER, type Ledger } from '../../core/renting/ledger.ts';
 import type { LedgerStore } from '../../services.ts';
 import { openTable, type TableDefinition } from './table.ts';
 

@@ -5,12 +5,12 @@
 import { odata } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import type { TablesAddress } from '../../config.ts';
-import type { ComparisonRecord } from '../../core/comparison-record.ts';
-import type { ComparisonReport } from '../../core/comparison-report.ts';
-import type { Lease } from '../../core/lease.ts';
-import type { CellRecord, Report } from '../../core/report.ts';
+import type { ComparisonRecord } from '../../core/comparison/comparison-record.ts';
+import type { ComparisonReport } from '../../core/comparison/comparison-report.ts';
+import type { Lease } from '../../core/renting/lease.ts';
+import type { CellRecord, Report } from '../../core/report/report.ts';
 import type { RunRecord } from '../../core/run.ts';
-import type { HistoryEntry, ScheduleRecord } from '../../core/schedule-record.ts';
+import type { HistoryEntry, ScheduleRecord } from '../../core/schedule/schedule-record.ts';
 import type {
   Beat,
   BeatStore,

@@ -1,5 +1,5 @@
 /** `compare`: starts a comparison, and with `--watch` follows it to its verdicts. */
-import type { ComparisonReport } from '../../core/comparison-report.ts';
+import type { ComparisonReport } from '../../core/comparison/comparison-report.ts';
 import type { ComparisonView } from '../../http/comparison-view.ts';
 import { ComparisonDisplay } from '../comparison-display.ts';
 import { renderComparison } from '../comparison-text.ts';

@@ -1,10 +1,6 @@
 /** `load`: the load engine alone, at any address, without the app and without Azure. */
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
-import { arrivalMoments } from '../../core/arrivals.ts';
-import { type RequestLine, shareOfLines } from '../../core/request-set.ts';
-import { deriveSeed } from '../../core/seed.ts';
-import { settleRequests } from '../../core/settle-requests.ts';
 import type {
   Arrivals,
   CountLoad,
@@ -13,7 +9,11 @@ import type {
   ShardOrder,
   ShardSummary,
   SteadyLoad,
-} from '../../core/shard.ts';
+} from '../../core/measuring/shard.ts';
+import { arrivalMoments } from '../../core/requests/arrivals.ts';
+import { type RequestLine, shareOfLines } from '../../core/requests/request-set.ts';
+import { settleRequests } from '../../core/spec/settle-requests.ts';
+import { deriveSeed } from '../../core/statistics/seed.ts';
 import { type ProbeResult, probeRoute } from '../../load/probe.ts';
 import { type RunningShard, startShard, type TakeSamples } from '../../load/shard-runner.ts';
 import { ApiError } from '../api-client.ts';

@@ -3,7 +3,7 @@
  * there is no app any more, infra/scripts/predown.mjs does it with nothing but ARM.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { COMPARISON_STATES, isComparisonOver } from '../../core/comparison-record.ts';
+import { COMPARISON_STATES, isComparisonOver } from '../../core/comparison/comparison-record.ts';
 import { isFinal, RUN_STATES } from '../../core/run.ts';
 import { ApiError, type EndpointList, type ListedEndpoint } from '../api-client.ts';
 import { EXIT } from '../exit-code.ts';

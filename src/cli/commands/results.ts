@@ -1,7 +1,7 @@
 /** `results`: a run's or a comparison's report as a table, or in a format of its own, on the screen or in a file. */
 import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { COMPARISON_ID_PATTERN } from '../../core/comparison-record.ts';
+import { COMPARISON_ID_PATTERN } from '../../core/comparison/comparison-record.ts';
 import { ApiError, type ResultFormat } from '../api-client.ts';
 import { renderComparison } from '../comparison-text.ts';
 import { EXIT } from '../exit-code.ts';

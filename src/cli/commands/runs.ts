@@ -1,5 +1,5 @@
 /** `run`, `watch`, `cancel` and `runs`; an id tells whether it is a comparison's. Progress goes to the error stream, so that results can be piped. */
-import { COMPARISON_ID_PATTERN } from '../../core/comparison-record.ts';
+import { COMPARISON_ID_PATTERN } from '../../core/comparison/comparison-record.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { EXIT } from '../exit-code.ts';
 import { followRun } from '../follow-run.ts';

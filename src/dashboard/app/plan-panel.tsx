@@ -1,5 +1,5 @@
 /** What a plan says before anything costs money: the bound first, then what is behind it. */
-import type { Plan, PlannedCell } from '../../core/plan.ts';
+import type { Plan, PlannedCell } from '../../core/spec/plan.ts';
 import { writeAmount, writeDigits, writeDuration, writeUsd } from '../wording.ts';
 
 /** What `POST /api/plans` answers. */

@@ -2,9 +2,9 @@
  * What charts know of a report's row. `chartRows` reads any report that the API has ever given: a field that it lacks
  * is a value that does not exist, and never an exception.
  */
-import type { Loop } from '../../core/cell.ts';
-import type { Report, ReportRow } from '../../core/report.ts';
-import type { Workload } from '../../core/workload.ts';
+import type { Loop } from '../../core/measuring/cell.ts';
+import type { Report, ReportRow } from '../../core/report/report.ts';
+import type { Workload } from '../../core/spec/workload.ts';
 import type { Estimate } from './chart.ts';
 
 export interface ChartRow {

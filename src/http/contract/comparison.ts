@@ -1,9 +1,9 @@
 /** Comparisons: what may be asked for, how one is shown, and its report. */
 import { z } from 'zod';
-import type { BreakEven } from '../../core/break-even.ts';
-import type { Incomparability } from '../../core/comparability.ts';
-import { comparisonForm } from '../../core/comparison.ts';
-import { COMPARISON_STATES } from '../../core/comparison-record.ts';
+import type { BreakEven } from '../../core/comparison/break-even.ts';
+import type { Incomparability } from '../../core/comparison/comparability.ts';
+import { comparisonForm } from '../../core/comparison/comparison.ts';
+import { COMPARISON_STATES } from '../../core/comparison/comparison-record.ts';
 import type {
   ComparisonReport,
   FiguresMade,
@@ -15,12 +15,12 @@ import type {
   Standing,
   TargetSummary,
   WorkloadComparison,
-} from '../../core/comparison-report.ts';
-import type { CostOfUse } from '../../core/demand.ts';
-import type { CellVerdict, PairVerdict } from '../../core/pair-test.ts';
-import type { RaceDrop, RaceTotal } from '../../core/race.ts';
-import type { RaceCost } from '../../core/race-bill.ts';
-import type { RaceHistory, RaceRound } from '../../core/race-replay.ts';
+} from '../../core/comparison/comparison-report.ts';
+import type { CellVerdict, PairVerdict } from '../../core/comparison/pair-test.ts';
+import type { RaceDrop, RaceTotal } from '../../core/comparison/race.ts';
+import type { RaceCost } from '../../core/comparison/race-bill.ts';
+import type { RaceHistory, RaceRound } from '../../core/comparison/race-replay.ts';
+import type { CostOfUse } from '../../core/report/demand.ts';
 import type { RaceOver } from '../../core/run.ts';
 import type {
   ComparisonLinks,

@@ -1,6 +1,6 @@
 /** The catalog: what a registry has, and what it says of one model. */
 import { z } from 'zod';
-import type { CatalogModel, MinSku } from '../../core/catalog.ts';
+import type { CatalogModel, MinSku } from '../../core/renting/catalog.ts';
 import { count, maybe, text, time } from './figure.ts';
 import type { Shape } from './shape.ts';
 

@@ -1,9 +1,9 @@
 /** A plan and its parts, as `POST /api/plans` and a run's view hold them. */
 import { z } from 'zod';
-import type { ModelSize } from '../../core/physical-limit.ts';
-import type { Plan, PlannedCell, PlanQuota } from '../../core/plan.ts';
-import type { Price, ReservedPrices } from '../../core/price.ts';
-import type { ServingSettings } from '../../core/settings.ts';
+import type { Price, ReservedPrices } from '../../core/renting/price.ts';
+import type { ModelSize } from '../../core/report/physical-limit.ts';
+import type { Plan, PlannedCell, PlanQuota } from '../../core/spec/plan.ts';
+import type { ServingSettings } from '../../core/spec/settings.ts';
 import { count, maybe, text } from './figure.ts';
 import type { Shape } from './shape.ts';
 import { storedSpec } from './spec.ts';

@@ -1,17 +1,17 @@
 /** The report of a run as `GET /api/runs/{id}/results` gives it. What the figures mean: docs/reading-the-numbers.md. */
 import { z } from 'zod';
-import type { ClientFloor } from '../../core/client-floor.ts';
-import type { ClientHealth } from '../../core/client-health.ts';
-import type { DemandAnswer, InstanceRate } from '../../core/demand.ts';
 import { REQUEST_FAILURES, type RequestFailure } from '../../core/failure.ts';
-import type { Findings } from '../../core/findings.ts';
-import type { FittedValue, PrefillDecodeFit } from '../../core/fit.ts';
-import type { MeanInterval, PercentileInterval } from '../../core/interval.ts';
-import { OUTPUT_UNITS } from '../../core/payload.ts';
-import type { PhysicalLimit } from '../../core/physical-limit.ts';
-import type { Provenance, Quantiles, Report, ReportRow } from '../../core/report.ts';
-import type { Slo } from '../../core/slo.ts';
-import type { SloAnswer, SloVerdict } from '../../core/slo-answer.ts';
+import type { ClientFloor } from '../../core/measuring/client-floor.ts';
+import type { ClientHealth } from '../../core/measuring/client-health.ts';
+import type { DemandAnswer, InstanceRate } from '../../core/report/demand.ts';
+import type { Findings } from '../../core/report/findings.ts';
+import type { PhysicalLimit } from '../../core/report/physical-limit.ts';
+import type { Provenance, Quantiles, Report, ReportRow } from '../../core/report/report.ts';
+import type { SloAnswer, SloVerdict } from '../../core/report/slo-answer.ts';
+import { OUTPUT_UNITS } from '../../core/requests/payload.ts';
+import type { Slo } from '../../core/spec/slo.ts';
+import type { FittedValue, PrefillDecodeFit } from '../../core/statistics/fit.ts';
+import type { MeanInterval, PercentileInterval } from '../../core/statistics/interval.ts';
 import { count, epochMs, maybe, share, text } from './figure.ts';
 import { routeName } from './run.ts';
 import type { Shape } from './shape.ts';

@@ -1,7 +1,7 @@
 /** Requests of the user's own: a line of the file that is stored, and what is told of a set. */
 import { z } from 'zod';
-import { REQUEST_SET_BOUNDS, type Spread } from '../../core/request-set.ts';
-import { SPEC_BOUNDS } from '../../core/spec-bounds.ts';
+import { REQUEST_SET_BOUNDS, type Spread } from '../../core/requests/request-set.ts';
+import { SPEC_BOUNDS } from '../../core/spec/spec-bounds.ts';
 import type { StoredRequestSet } from '../../services.ts';
 import { count, text, time } from './figure.ts';
 import type { Shape } from './shape.ts';
@@ -18,7 +18,7 @@ const beside = {
     .describe('When it came, on all lines or on none; such a set can be replayed as a trace.'),
 };
 
-/** One line of the NDJSON body; `core/request-set.ts` reads it. */
+/** One line of the NDJSON body; `core/requests/request-set.ts` reads it. */
 export const requestLine = z.union([
   z.strictObject({ prompt: text.min(1), ...beside }),
   z.strictObject({ messages: z.array(message).min(1).max(REQUEST_SET_BOUNDS.messages), ...beside }),

@@ -1,7 +1,7 @@
 /** A run as `GET /api/runs/{id}` shows it, lists of them, and what starting and canceling answer. */
 import { z } from 'zod';
 import type { RunFailure } from '../../core/failure.ts';
-import { PAYLOAD_FAMILY_NAMES } from '../../core/payload-families.ts';
+import { PAYLOAD_FAMILY_NAMES } from '../../core/requests/payload-families.ts';
 import { RUN_STATES } from '../../core/run.ts';
 import type { CostView, EndpointView, RunLinks, RunView, TriedView } from '../run-view.ts';
 import { count, maybe, text, time } from './figure.ts';

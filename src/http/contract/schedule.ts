@@ -1,9 +1,9 @@
 /** Schedules: what may be put, how one is shown, and its history. */
 import { z } from 'zod';
-import { NOTICE_EVENTS } from '../../core/notice.ts';
-import type { SpreadHistory } from '../../core/pair-test.ts';
-import type { RegressionVerdict } from '../../core/regression.ts';
-import { scheduleForm, type WebhookOrder } from '../../core/schedule.ts';
+import type { SpreadHistory } from '../../core/comparison/pair-test.ts';
+import { NOTICE_EVENTS } from '../../core/schedule/notice.ts';
+import type { RegressionVerdict } from '../../core/schedule/regression.ts';
+import { scheduleForm, type WebhookOrder } from '../../core/schedule/schedule.ts';
 import type { HistoryView, NoticeView, ScheduleView, WorkView } from '../schedule-view.ts';
 import { comparisonRequest } from './comparison.ts';
 import { count, maybe, text, time } from './figure.ts';

@@ -1,6 +1,6 @@
 /** The GPU sizes with quota and price. */
 import { z } from 'zod';
-import type { Sku } from '../../core/sku.ts';
+import type { Sku } from '../../core/renting/sku.ts';
 import { count, maybe, text, time } from './figure.ts';
 import type { Shape } from './shape.ts';
 

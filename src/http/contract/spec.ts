@@ -1,6 +1,6 @@
 /** A run's spec: as it may be sent, which is what `parseSpec` reads, and as it is stored, with every default filled in. */
 import { z } from 'zod';
-import { payloadTemplate } from '../../core/payload.ts';
+import { payloadTemplate } from '../../core/requests/payload.ts';
 import {
   type EndpointSpec,
   type ExistingSpec,
@@ -8,8 +8,8 @@ import {
   existingSpec,
   type ManagedSpec,
   managedSpec,
-} from '../../core/spec.ts';
-import { managedTargetFields, type Placement } from '../../core/target.ts';
+} from '../../core/spec/spec.ts';
+import { managedTargetFields, type Placement } from '../../core/spec/target.ts';
 import type { Shape } from './shape.ts';
 import { storedWorkload, workloadForms } from './workload.ts';
 

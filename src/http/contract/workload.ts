@@ -1,10 +1,10 @@
 /** Workloads: the forms in which a spec may write them, and the one form in which they are stored. */
 import { z } from 'zod';
-import { REQUEST_SET_NAME } from '../../core/request-set-name.ts';
-import { SCENARIOS, type ScenarioName } from '../../core/scenarios.ts';
-import { SPEC_BOUNDS } from '../../core/spec-bounds.ts';
-import { whole } from '../../core/spec-rule.ts';
-import type { Workload } from '../../core/workload.ts';
+import { REQUEST_SET_NAME } from '../../core/requests/request-set-name.ts';
+import { SCENARIOS, type ScenarioName } from '../../core/spec/scenarios.ts';
+import { SPEC_BOUNDS } from '../../core/spec/spec-bounds.ts';
+import { whole } from '../../core/spec/spec-rule.ts';
+import type { Workload } from '../../core/spec/workload.ts';
 import type { Shape } from './shape.ts';
 
 const promptTokens = whole(1, SPEC_BOUNDS.promptTokens);
@@ -58,7 +58,7 @@ const product = z
   })
   .describe('Every combination of the lists.');
 
-/** The forms that `core/workload.ts` reads; its parser decides, this says what it accepts. */
+/** The forms that `core/spec/workload.ts` reads; its parser decides, this says what it accepts. */
 export const workloadForms = z
   .union([
     z

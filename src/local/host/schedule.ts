@@ -1,5 +1,5 @@
 /** When a timer trigger is due: NCRONTAB as the app itself reads it, and what a host remembers between its starts. */
-import { parseNcrontab, type Timetable } from '../../core/ncrontab.ts';
+import { parseNcrontab, type Timetable } from '../../core/schedule/ncrontab.ts';
 
 export type Schedule = Timetable;
 

@@ -1,7 +1,7 @@
 /** The ledger's row under many writers: nothing that one of them adds is lost to another. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createLedgerStore } from '../../../src/azure/tables/ledger-store.ts';
-import { askForRoom, type RoomQuestion } from '../../../src/core/ledger.ts';
+import { askForRoom, type RoomQuestion } from '../../../src/core/renting/ledger.ts';
 import { type Azurite, startAzurite } from '../../support/azurite.ts';
 
 let azurite: Azurite;

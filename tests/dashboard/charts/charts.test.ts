@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildReport } from '../../../src/core/report.ts';
-import { mergeShards } from '../../../src/core/summary.ts';
+import { mergeShards } from '../../../src/core/measuring/summary.ts';
+import { buildReport } from '../../../src/core/report/report.ts';
 import { attainmentChart } from '../../../src/dashboard/charts/attainment.ts';
 import { costChart } from '../../../src/dashboard/charts/cost.ts';
 import { failuresChart } from '../../../src/dashboard/charts/failures.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { leaseTags } from '../../../src/core/lease.ts';
+import { leaseTags } from '../../../src/core/renting/lease.ts';
 import { type Installation, openInstallation, smallSpec } from '../../support/installation.ts';
 
 const COMMAND = path.join(import.meta.dirname, '..', '..', '..', 'bin', 'foundry-bench.js');
