@@ -67,21 +67,29 @@ export async function getSchedule({ request, services }: ApiCall): Promise<ApiAn
 
 /** `DELETE /api/schedules/{name}`: with its history. What it has started goes on to its end. */
 export async function deleteSchedule({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const { name, origin, running } = await readSchedule(services, request);
-  if (name === DEFAULT_NAME && origin === 'settings' && services.settings.defaultSchedule !== null)
+  const name = readName(request);
+  const record = await services.stores.schedules.read(name);
+  // Before the timer's first call it has no row yet, and would get one.
+  const isOfSettings = record === null || record.origin === 'settings';
+  if (name === DEFAULT_NAME && isOfSettings && services.settings.defaultSchedule !== null)
     throw new Problem(
       409,
       'Defined by the settings',
       `The schedule ${name} comes from the settings and would come back; set COMPARISON_SCHEDULE to off, or put it with "enabled": false.`,
     );
+  if (record === null) throw notFound('A schedule of that name');
   await services.stores.schedules.remove(name);
-  return answerJson(200, { name, deleted: true, stillRunning: running?.id ?? null });
+  return answerJson(200, { name, deleted: true, stillRunning: record.running?.id ?? null });
 }
 
-async function readSchedule(services: Services, { params }: ApiRequest): Promise<ScheduleRecord> {
+function readName({ params }: ApiRequest): string {
   const { name = '' } = params;
   if (!SCHEDULE_NAME.test(name)) throw invalidInput([{ path: 'name', message: SCHEDULE_NAME_RULE }]);
-  const record = await services.stores.schedules.read(name);
+  return name;
+}
+
+async function readSchedule(services: Services, request: ApiRequest): Promise<ScheduleRecord> {
+  const record = await services.stores.schedules.read(readName(request));
   if (record === null) throw notFound('A schedule of that name');
   return record;
 }

@@ -189,6 +189,9 @@ describe('a schedule', () => {
   it('of the settings is not deleted by a call, since it would come back', async () => {
     const defaultSchedule = { schedule: '0 0 6 * * 1', spec: A_RUN };
     const services = { settings: { ...real.services.settings, defaultSchedule } };
+    // Before the timer's first call it has no row, and would get one.
+    expect(await call('DELETE', 'default')).toMatchObject({ status: 404 });
+    expect(await call('DELETE', 'default', undefined, services)).toMatchObject({ status: 409 });
     await call('PUT', 'default', A_BODY);
     await real.services.stores.schedules.change('default', () => ({ origin: 'settings' }));
     const refused = await call('DELETE', 'default', undefined, services);
