@@ -219,8 +219,9 @@ describe('load', () => {
     expect(summary.rates.span === 'steady-window').toBe(summary.rates.reason === null);
     expect(summary.rates.requestsPerSecond).toBeLessThan(2 / 0.05);
     expect(summary.seconds).toBeGreaterThan(1);
-    expect(summary.littleRatio).toBeGreaterThan(0.8);
-    expect(summary.littleRatio).toBeLessThan(1.2);
+    // Little's law is about a state, so that a load which had none is not held against it.
+    if (summary.rates.span !== 'steady-window') expect(summary.littleRatio).toBeNull();
+    else expect(Math.abs((summary.littleRatio ?? 0) - 1)).toBeLessThan(0.2);
   });
 
   it('spreads more than 128 connections over threads, and still sends exactly what was asked for', async () => {
