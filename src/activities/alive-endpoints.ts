@@ -3,6 +3,7 @@
  * so that an endpoint whose lease was lost is seen too. Either side may fail to answer; the other is shown then, and a
  * sentence says what is missing.
  */
+import { messageOf } from '../core/failure.ts';
 import { isOurs, LEASE_TAGS, type Lease } from '../core/renting/lease.ts';
 import { readExpiryMs } from '../core/renting/reap.ts';
 import { isFinal, type RunRecord } from '../core/run.ts';
@@ -70,7 +71,7 @@ async function readOpenLeases(
   try {
     return { open: await services.stores.leases.listOpen(), trouble: null };
   } catch (error) {
-    const told = error instanceof Error ? error.message : String(error);
+    const told = messageOf(error);
     return {
       open: [],
       trouble: `The leases cannot be read, so endpoints are told by their tags alone: ${told}`,

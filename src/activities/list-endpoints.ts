@@ -1,4 +1,5 @@
 /** What the workspaces list, all of them at once: one that is slow or refuses is told and keeps no other waiting. */
+import { messageOf } from '../core/failure.ts';
 import type { EndpointState, WatchdogServices } from '../services.ts';
 
 export interface ListedEndpoint extends EndpointState {
@@ -43,7 +44,7 @@ async function listWorkspace(
     const found = await Promise.race([controlPlane.listEndpoints(workspace), late]);
     return { endpoints: found.map((endpoint) => ({ ...endpoint, workspace })), troubles: [] };
   } catch (error) {
-    const told = error instanceof Error ? error.message : String(error);
+    const told = messageOf(error);
     return {
       endpoints: [],
       troubles: [

@@ -1,4 +1,5 @@
 /** Tells webhooks of endpoints that the reaper should delete and cannot. */
+import { messageOf } from '../core/failure.ts';
 import { addNotice } from '../core/schedule/notice.ts';
 import type { ScheduleRecord } from '../core/schedule/schedule-record.ts';
 import type { Services } from '../services.ts';
@@ -16,7 +17,7 @@ export async function noticeLeaks(services: Services, reaping: Reaping): Promise
     if (listening.length > 0) for (const leak of leaks) await noticeLeak(services, leak, listening);
     return reaping;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { ...reaping, troubles: [...reaping.troubles, `Schedules could not be told of leaks: ${why}`] };
   }
 }

@@ -6,13 +6,16 @@
  *
  * A pass ends within its bounds, and whatever fails in it is told and keeps nothing else from being deleted.
  */
+import { messageOf } from '../core/failure.ts';
 import { isOurs, type Lease } from '../core/renting/lease.ts';
 import { chooseReapTargets, type ReapTarget, silentLeases } from '../core/renting/reap.ts';
-import { isFinal } from '../core/run.ts';
+import { isFinal, type RunRecord } from '../core/run.ts';
+import { STAGE_MINUTES } from '../core/spec/plan.ts';
 import type { ReleaseProgress } from '../orchestrations/steps.ts';
 import type { Orchestrations, Services, WatchdogServices } from '../services.ts';
 import { settleRun } from './admit.ts';
 import { leaseCostUsd } from './alive-endpoints.ts';
+import { endLostComparisons } from './end-lost-comparisons.ts';
 import { endLostRuns } from './end-lost-runs.ts';
 import { listEndpoints } from './list-endpoints.ts';
 import { releaseLease } from './release.ts';
@@ -52,7 +55,7 @@ export async function reap(services: Services, orchestrations: Orchestrations): 
   const listing = await listEndpoints(services, LISTING_MS);
   troubles.push(...listing.troubles);
   const openLeases = await services.stores.leases.listOpen().catch((error: unknown) => {
-    troubles.push(`The leases cannot be read, so this pass went by the tags alone: ${tell(error)}`);
+    troubles.push(`The leases cannot be read, so this pass went by the tags alone: ${messageOf(error)}`);
     return null;
   });
   const aliveRuns = await findAliveRuns(services, orchestrations, openLeases ?? [], troubles);
@@ -68,10 +71,14 @@ export async function reap(services: Services, orchestrations: Orchestrations): 
   );
   if (openLeases !== null) {
     await startForgottenRuns(services, orchestrations).catch((error: unknown) =>
-      troubles.push(`Queued runs could not be looked at: ${tell(error)}`),
+      troubles.push(`Queued runs could not be looked at: ${messageOf(error)}`),
     );
     await endLostRuns(services, orchestrations).catch((error: unknown) =>
-      troubles.push(`Runs under way could not be looked at: ${tell(error)}`),
+      troubles.push(`Runs under way could not be looked at: ${messageOf(error)}`),
+    );
+    // After the runs: a comparison ends when none of its runs is left.
+    await endLostComparisons(services, orchestrations).catch((error: unknown) =>
+      troubles.push(`Comparisons under way could not be looked at: ${messageOf(error)}`),
     );
   }
   return { reaped: await Promise.all(reaped.map((one) => withCost(services, one, targets))), troubles };
@@ -133,7 +140,7 @@ async function findAliveRuns(
     } catch (error) {
       alive.add(runId);
       troubles.push(
-        `Whether the run of the endpoint ${endpoint} is alive could not be told, so it is left until it expires: ${tell(error)}`,
+        `Whether the run of the endpoint ${endpoint} is alive could not be told, so it is left until it expires: ${messageOf(error)}`,
       );
     }
   }
@@ -158,7 +165,10 @@ async function removeAll(
       const target = queue.shift();
       if (target === undefined) return;
       const { endpoint, workspace, reason } = target;
-      const outcome = await remove(target).catch((error: unknown) => ({ gone: false, error: tell(error) }));
+      const outcome = await remove(target).catch((error: unknown) => ({
+        gone: false,
+        error: messageOf(error),
+      }));
       reaped.push({ endpoint, workspace, reason, ...outcome });
     }
   }
@@ -196,7 +206,7 @@ async function endLease(services: Services, target: ReapTarget, lease: Lease): P
   const progress = await releaseLease(services, lease).catch((error: unknown) =>
     goneAllTheSame(services, lease, error),
   );
-  await endRunOf(services, lease, target.reason, progress.gone);
+  await endRunOf(services, lease, target.reason, progress);
   return progress;
 }
 
@@ -212,7 +222,12 @@ function notOurs(endpoint: string): string {
 }
 
 /** The lease's run learns of it. That a run has no row any more is no reason to keep its endpoint. */
-async function endRunOf(services: Services, lease: Lease, reason: string, gone: boolean): Promise<void> {
+async function endRunOf(
+  services: Services,
+  lease: Lease,
+  reason: string,
+  { gone, error }: ReleaseProgress,
+): Promise<void> {
   const before = await services.stores.runs.read(lease.runId);
   if (before === null) return;
   // Of several endpoints, the last one ends the run.
@@ -220,7 +235,10 @@ async function endRunOf(services: Services, lease: Lease, reason: string, gone: 
   const run = await services.stores.runs.change(lease.runId, (found) => {
     if (isFinal(found.state)) return null;
     // Steps that are still alive see this state and stop; the final state waits for the endpoint to be gone.
-    if (!gone || isHeld) return { state: 'releasing' };
+    if (!gone || isHeld)
+      return error === null || services.now() < giveUpMs(found)
+        ? { state: 'releasing' }
+        : leaked(services, lease, error);
     return {
       state: 'failed',
       endedAtMs: services.now(),
@@ -233,6 +251,20 @@ async function endRunOf(services: Services, lease: Lease, reason: string, gone: 
   if (gone && isFinal(run.state)) await settleRun(services, run);
 }
 
+/** When a run whose endpoint cannot be deleted says so and waits no longer; the reaper goes on by the lease. */
+function giveUpMs({ startedAtMs, createdAtMs, plan }: RunRecord): number {
+  return (startedAtMs ?? createdAtMs) + (plan.boundMinutes + STAGE_MINUTES.release) * 60_000;
+}
+
+function leaked(services: Services, lease: Lease, error: string): Partial<RunRecord> {
+  const message = `The endpoint ${lease.endpoint} could not be deleted until now and may still cost money; the reaper goes on trying. ${error}`;
+  return {
+    state: 'failed',
+    endedAtMs: services.now(),
+    failure: { code: 'leaked-endpoint', message },
+  };
+}
+
 async function withCost(
   services: Services,
   reaped: Omit<Reaped, 'costUsd'>,
@@ -240,8 +272,4 @@ async function withCost(
 ): Promise<Reaped> {
   const lease = targets.find(({ endpoint }) => endpoint === reaped.endpoint)?.lease ?? null;
   return { ...reaped, costUsd: lease === null ? null : await leaseCostUsd(services, lease) };
-}
-
-function tell(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

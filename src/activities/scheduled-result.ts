@@ -1,5 +1,4 @@
 /** What a schedule's work came to: read from the rows of its runs, and held against the results before it. */
-import { isComparisonOver } from '../core/comparison/comparison-record.ts';
 import type { RunFailure } from '../core/failure.ts';
 import { accruedUsd, isFinal, type RunRecord } from '../core/run.ts';
 import { LAST_GOOD } from '../core/schedule/schedule.ts';
@@ -16,6 +15,7 @@ import type {
   TargetResult,
   WorkResult,
 } from '../core/schedule/schedule-record.ts';
+import { sumKnown } from '../core/statistics/moments.ts';
 import type { Services } from '../services.ts';
 import { readRuns } from './compare.ts';
 
@@ -49,7 +49,7 @@ async function readRunOver(services: Services, id: string): Promise<OverWork | n
   if (run === null) return lost(services, id);
   if (!isFinal(run.state)) return null;
   return {
-    state: finalState(run.state),
+    state: run.state,
     endedAtMs: run.endedAtMs ?? services.now(),
     failure: run.failure,
     usd: accruedUsd(run.billing, services.now()),
@@ -60,26 +60,19 @@ async function readRunOver(services: Services, id: string): Promise<OverWork | n
 async function readComparisonOver(services: Services, id: string): Promise<OverWork | null> {
   const record = await services.stores.comparisons.read(id);
   if (record === null) return lost(services, id);
-  if (!isComparisonOver(record.state)) return null;
+  if (!isFinal(record.state)) return null;
   const runs = await readRuns(services, record);
   const targets: OverTarget[] = [];
   // One after the other: a thousand rows of one run are enough at a time.
   for (const [target, { label }] of record.comparison.targets.entries())
     targets.push(await readTarget(services, label, runs[target] ?? null));
-  const costs = runs.map((run) => (run === null ? 0 : accruedUsd(run.billing, services.now())));
   return {
-    state: finalState(record.state),
+    state: record.state,
     endedAtMs: record.endedAtMs ?? services.now(),
     failure: record.failure,
-    usd: costs.some((cost) => cost === null)
-      ? null
-      : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
+    usd: sumKnown(runs.map((run) => (run === null ? 0 : accruedUsd(run.billing, services.now())))),
     targets,
   };
-}
-
-function finalState(state: string): WorkResult['state'] {
-  return state === 'completed' || state === 'canceled' ? state : 'failed';
 }
 
 function lost(services: Services, id: string): OverWork {

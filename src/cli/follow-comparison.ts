@@ -1,5 +1,5 @@
 /** Follows a comparison to its end. */
-import { isComparisonOver } from '../core/comparison/comparison-record.ts';
+import { isFinal } from '../core/run.ts';
 import type { ComparisonView } from '../http/comparison-view.ts';
 import type { ApiClient } from './api-client.ts';
 import { type Followed, follow } from './follow.ts';
@@ -25,7 +25,7 @@ export function followComparison({
     name: `Comparison ${comparisonId}`,
     read: () => client.readComparison(comparisonId),
     cancel: () => client.cancelComparison(comparisonId),
-    isOver: ({ state }) => isComparisonOver(state),
+    isOver: ({ state }) => isFinal(state),
     cancelNote: 'no further target is started, every endpoint is deleted, what was measured stays.',
     limitMs: FOLLOW_LIMIT_MS,
   });

@@ -4,7 +4,7 @@ import type { RequestFailure } from '../core/failure.ts';
 import { type ClientHealth, judgeClient, mergeClientHealth } from '../core/measuring/client-health.ts';
 import { checkLittlesLaw } from '../core/measuring/littles-law.ts';
 import type { TokenSource, TtftReason } from '../core/measuring/sample.ts';
-import type { Route, ShardSummary, WindowFold } from '../core/measuring/shard.ts';
+import type { RequestOutcomes, Route, ShardSummary, WindowFold } from '../core/measuring/shard.ts';
 import {
   type CellSummary,
   type HistogramName,
@@ -18,7 +18,7 @@ import { judgeSlo, type SloVerdict } from '../core/report/slo-answer.ts';
 import type { Slo } from '../core/spec/slo.ts';
 import type { LoadPlan } from './load-plan.ts';
 
-export interface LoadSummary {
+export interface LoadSummary extends Omit<RequestOutcomes, 'attempted' | 'retries'> {
   readonly url: string;
   readonly api: Route['api'];
   readonly streamAsked: boolean;
@@ -38,11 +38,7 @@ export interface LoadSummary {
   readonly interrupted: boolean;
   /** Requests that were answered or failed, the warm-up's and those that found the route not counted. */
   readonly requests: number;
-  readonly succeeded: number;
   readonly failed: number;
-  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
-  readonly failedStatusCodes: Readonly<Record<string, number>>;
-  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
   /** Of an open loop: requests that were never sent, since too many were in flight and waiting; they are no failures. */
   readonly dropped: number;
   /** Of an open loop: what was to be sent in the span of the rates, and what was. */

@@ -1,5 +1,6 @@
 /** A file of the user's own requests, one a line: the form that `PUT /api/request-sets/{name}` takes. */
 import { readFile, stat } from 'node:fs/promises';
+import { messageOf } from '../core/failure.ts';
 import { parseRequestSet, REQUEST_SET_BOUNDS, type RequestSet } from '../core/requests/request-set.ts';
 import { ApiError } from './api-client.ts';
 
@@ -17,7 +18,7 @@ async function readText(path: string): Promise<string> {
       throw new Error(`it has ${size} bytes, and ${REQUEST_SET_BOUNDS.bytes} are the most`);
     return await readFile(path, 'utf8');
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new ApiError(`${path} cannot be read: ${reason}.`, null, [], cause);
   }
 }

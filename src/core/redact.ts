@@ -10,6 +10,8 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic|SharedKey(?:Lite)?)\s+(?!realm=|\.\.\.|\()[^\s"',;)\]}]+/gi, `$1 ${MARK}`],
   // A token as Entra signs it, wherever it stands.
   [/\beyJ[\w-]{10,}\.[\w-]{4,}(?:\.[\w-]*)?/g, MARK],
+  // Keys of model hubs, which say by their first letters what they are.
+  [/\b(hf_|sk-)[\w.-]{12,}/g, `$1${MARK}`],
   // Keys in connection strings and in queries: `AccountKey=x`, `?code=x`, `&sig=x`.
   [/\b(AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd)\s*=\s*[^\s;"'&]+/gi, `$1=${MARK}`],
   [

@@ -12,22 +12,25 @@ import { type Plan, requestTimeoutSeconds } from './spec/plan.ts';
 import type { ServingSettings } from './spec/settings.ts';
 import type { BenchmarkSpec } from './spec/spec.ts';
 
-/** In the order in which a run that deploys passes through them; the last three are final. */
+/** How a run ends, and a comparison; nothing happens to it any more then. */
+export const FINAL_STATES = ['completed', 'failed', 'canceled'] as const;
+
+export type FinalState = (typeof FINAL_STATES)[number];
+
+/** In the order in which a run that deploys passes through them. */
 export const RUN_STATES = [
   'queued',
   'provisioning',
   'warming',
   'measuring',
   'releasing',
-  'completed',
-  'failed',
-  'canceled',
+  ...FINAL_STATES,
 ] as const;
 
 export type RunState = (typeof RUN_STATES)[number];
 
-export function isFinal(state: RunState): boolean {
-  return state === 'completed' || state === 'failed' || state === 'canceled';
+export function isFinal(state: string): state is FinalState {
+  return FINAL_STATES.some((final) => final === state);
 }
 
 /** Whether a run may move from one state to another: only forward, and never out of a final state. */

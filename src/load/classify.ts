@@ -3,7 +3,7 @@
  * class of failure of core/failure.ts. Sources: Azure ML's troubleshooting page for the statuses, the open source of
  * the catalog's serving image for what comes as 424 or as 200.
  */
-import type { RequestFailure } from '../core/failure.ts';
+import { messageOf, type RequestFailure } from '../core/failure.ts';
 import { redact } from '../core/redact.ts';
 
 /** Enough for a server's sentence; a row keeps one of each class. */
@@ -137,7 +137,7 @@ function recognizeRefusal(words: string): RequestFailure | null {
  */
 export function classifyError(error: unknown, started: boolean): Verdict {
   const code = readCode(error);
-  const words = `${code === '' ? '' : `${code}: `}${error instanceof Error ? error.message : String(error)}`;
+  const words = `${code === '' ? '' : `${code}: `}${messageOf(error)}`;
   return { failure: classifyCode(code, words, started), words };
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { medianOf } from '../core/statistics/moments.ts';
 import { monotonicMs } from './clock.ts';
 import type { Connection } from './connection.ts';
 
@@ -32,7 +33,7 @@ export async function openConnections(connections: readonly Connection[]): Promi
     ...opening,
     ...connections.slice(opening.length).map((connection) => connection.open()),
   ]);
-  return median(measured);
+  return medianOf(measured);
 }
 
 /**
@@ -63,12 +64,4 @@ async function settledBy(opened: Promise<number | null>, atMs: number): Promise<
   } finally {
     over.abort();
   }
-}
-
-function median(values: readonly number[]): number | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1];
-  const high = sorted[Math.floor(middle)];
-  return low === undefined || high === undefined ? null : (low + high) / 2;
 }

@@ -3,6 +3,7 @@
  * between a byte and its stamp.
  */
 import { Worker } from 'node:worker_threads';
+import { messageOf } from '../core/failure.ts';
 import type { Sample } from '../core/measuring/sample.ts';
 import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { shortenWords } from './classify.ts';
@@ -99,10 +100,7 @@ async function awaitSummary(
         else if (message.kind === 'summary') resolve(message.summary);
       });
       worker.on('error', (error) => {
-        const words = shortenWords(
-          error instanceof Error ? error.message : String(error),
-          order.authorization,
-        );
+        const words = shortenWords(messageOf(error), order.authorization);
         reject(new Error(`The load thread of a shard with ${order.connections} connections broke: ${words}`));
       });
       worker.on('exit', (code) => {

@@ -21,6 +21,8 @@ const FORMS = [
   `{"primaryKey":"${CANARY}","secondaryKey":"${CANARY}"}`,
   `{"accessToken": "${TOKEN}"}`,
   `HF_TOKEN=${CANARY} MAX_TOKENS=5`,
+  'The model hub refused hf_c2lnbmF0dXJlc2lnbmF0dXJl.',
+  'Incorrect API key provided: sk-c2lnbmF0dXJlc2lnbmF0dXJl.',
 ];
 
 describe('what has the form of a secret', () => {

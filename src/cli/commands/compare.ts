@@ -1,5 +1,6 @@
 /** `compare`: starts a comparison, and with `--watch` follows it to its verdicts. */
 import type { ComparisonReport } from '../../core/comparison/comparison-report.ts';
+import { isFinal } from '../../core/run.ts';
 import type { ComparisonView } from '../../http/comparison-view.ts';
 import { ComparisonDisplay } from '../comparison-display.ts';
 import { renderComparison } from '../comparison-text.ts';
@@ -94,9 +95,7 @@ function explainLeft(view: ComparisonView | null, rawId: string, interrupt: 'can
   if (interrupt === 'leave')
     return `Comparison ${id} goes on; cancel it with \`npx foundry-bench cancel ${id}\`.`;
   const alive = (view?.targets ?? []).flatMap(({ endpoint, state }) =>
-    endpoint === null || ['completed', 'failed', 'canceled'].includes(state)
-      ? []
-      : [printable(endpoint.name)],
+    endpoint === null || isFinal(state) ? [] : [printable(endpoint.name)],
   );
   const billed = alive.length === 0 ? '' : `; ${alive.join(', ')} may still be alive and billed`;
   return `Comparison ${id} was asked to cancel and has not confirmed it${billed}. Look with \`npx foundry-bench watch ${id}\`.`;

@@ -3,9 +3,10 @@
  * there is no app any more, infra/scripts/predown.mjs does it with nothing but ARM.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { COMPARISON_STATES, isComparisonOver } from '../../core/comparison/comparison-record.ts';
+import { COMPARISON_STATES } from '../../core/comparison/comparison-record.ts';
 import { isFinal, RUN_STATES } from '../../core/run.ts';
-import { ApiError, type EndpointList, type ListedEndpoint } from '../api-client.ts';
+import type { EndpointList, ListedEndpoint } from '../../http/endpoints.ts';
+import { ApiError } from '../api-client.ts';
 import { EXIT } from '../exit-code.ts';
 import { printable } from '../printable.ts';
 import { renderEndpoints } from '../report-text.ts';
@@ -60,7 +61,7 @@ export async function reapEndpoints(
 function cancelComparisons({ client, terminal }: CommandContext, asked: Set<string>): Promise<number> {
   return cancelAlive(terminal, asked, {
     name: 'Comparison',
-    states: COMPARISON_STATES.filter((state) => !isComparisonOver(state)),
+    states: COMPARISON_STATES.filter((state) => !isFinal(state)),
     list: async (filter) => (await client.listComparisons(filter)).comparisons,
     cancel: (id) => client.cancelComparison(id),
     effect: 'it starts no further target',

@@ -4,7 +4,7 @@
  */
 import { usdPerRequestByToken } from '../report/demand.ts';
 import type { ReportRow } from '../report/report.ts';
-import { sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
+import { distinctWorkloads, sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
 
 export interface BreakEven {
   readonly workload: Workload;
@@ -34,9 +34,7 @@ export function breakEvens(targets: readonly PricedTarget[]): BreakEven[] {
   return byToken.flatMap((serverless) =>
     targets.flatMap((rented) => {
       if (rented.hourlyUsd === null || rented.tokenPrices !== null) return [];
-      const workloads = [
-        ...new Map(serverless.rows.map((row) => [workloadId(row.workload), row.workload])).values(),
-      ];
+      const workloads = distinctWorkloads(serverless.rows.map((row) => row.workload));
       return workloads.flatMap(
         (workload) => breakEven(workload, serverless, { ...rented, hourlyUsd: rented.hourlyUsd ?? 0 }) ?? [],
       );

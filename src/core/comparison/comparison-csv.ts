@@ -3,7 +3,7 @@
  * first of its pair. A target without a figure has a row that says why. Every column names its unit; a value that does
  * not exist is an empty field, and no field is a formula to a spreadsheet.
  */
-import { stringify } from 'csv-stringify/sync';
+import { type CsvField, writeCsv } from '../csv.ts';
 import { type Workload, workloadId } from '../spec/workload.ts';
 import type {
   ComparisonReport,
@@ -12,8 +12,6 @@ import type {
   PairComparison,
   TargetSummary,
 } from './comparison-report.ts';
-
-type Field = string | number | boolean | null;
 
 interface Line {
   readonly target: TargetSummary;
@@ -25,7 +23,7 @@ interface Line {
   readonly pair: PairComparison | null;
 }
 
-const COLUMNS: readonly (readonly [name: string, read: (line: Line) => Field])[] = [
+const COLUMNS: readonly (readonly [name: string, read: (line: Line) => CsvField])[] = [
   ['target', ({ target }) => target.label],
   ['failure', ({ target }) => target.failure],
   ['workload', ({ workload }) => (workload === null ? null : workloadId(workload))],
@@ -84,12 +82,9 @@ const COLUMNS: readonly (readonly [name: string, read: (line: Line) => Field])[]
 /** The report as CSV with a header line; lines end with a line feed. */
 export function comparisonToCsv(report: ComparisonReport): string {
   const lines = report.targets.flatMap((target) => linesOf(target, report));
-  return stringify(
-    [
-      COLUMNS.map(([name]) => name),
-      ...lines.map((line) => COLUMNS.map(([, read]) => cleanField(read(line)))),
-    ],
-    { escape_formulas: true, cast: { boolean: String } },
+  return writeCsv(
+    COLUMNS.map(([name]) => name),
+    lines.map((line) => COLUMNS.map(([, read]) => read(line))),
   );
 }
 
@@ -102,11 +97,4 @@ function linesOf(target: TargetSummary, { workloads, pairs }: ComparisonReport):
     }),
   );
   return lines.length > 0 ? lines : [{ target, workload: null, level: null, entry: null, pair }];
-}
-
-/** Six significant digits are more than any measurement has; leading white space would hide a formula. */
-function cleanField(field: Field): Field {
-  if (typeof field === 'string') return field.trimStart();
-  if (typeof field === 'number') return Number.isFinite(field) ? Number(field.toPrecision(6)) : null;
-  return field;
 }

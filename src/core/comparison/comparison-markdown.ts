@@ -3,7 +3,7 @@
  * race, and how each target's figures were made. Labels and other foreign texts stand as themselves.
  */
 
-import { literal } from '../report/report-markdown.ts';
+import { digits, literal, literalCell, NONE, writeList, writeTable } from '../markdown.ts';
 import { workloadId } from '../spec/workload.ts';
 import type {
   ComparisonReport,
@@ -13,29 +13,27 @@ import type {
   WorkloadComparison,
 } from './comparison-report.ts';
 
-const NONE = '–';
-
 export function comparisonToMarkdown(report: ComparisonReport, partial = false): string {
   const blocks = [
     '# Comparison',
     ...(report.simulated ? ['> **SIMULATED.** No GPU was measured; these are not numbers of Azure.'] : []),
     ...(partial ? ['> **PARTIAL.** The comparison was still measuring when this was written.'] : []),
     '## Answer',
-    writeList(report.headline),
+    literalList(report.headline),
     ...report.workloads.flatMap((one) => writeWorkload(one, report.targets)),
     ...writePairs(report),
     ...writeRace(report),
     '## How the figures were made',
     ...writeTargets(report.targets),
-    ...(report.warnings.length === 0 ? [] : ['## Notes', writeList(report.warnings)]),
+    ...(report.warnings.length === 0 ? [] : ['## Notes', literalList(report.warnings)]),
   ];
   return `${blocks.join('\n\n')}\n`;
 }
 
 function writeWorkload(one: WorkloadComparison, targets: readonly TargetSummary[]): string[] {
-  const labels = targets.map(({ label }) => cell(label));
+  const labels = targets.map(({ label }) => literalCell(label));
   const rows = one.table.map(({ cellId, entries }) => [
-    cell(cellId),
+    literalCell(cellId),
     ...targets.map(({ label }) => describeEntry(entries.find((entry) => entry?.label === label) ?? null)),
   ]);
   const time = one.frontTime === 'tpot' ? 'TPOT' : 'NTPOT';
@@ -53,10 +51,10 @@ function writeWorkload(one: WorkloadComparison, targets: readonly TargetSummary[
           writeTable([
             ['Target', 'Level', 'USD per million', `${time} p50 ms`, 'On the front'],
             ...one.front.map((point) => [
-              cell(point.label),
-              cell(point.cellId),
-              digits(point.usdPerMillionOutputTokens),
-              digits(point.msPerToken),
+              literalCell(point.label),
+              literalCell(point.cellId),
+              digits(point.usdPerMillionOutputTokens, 4),
+              digits(point.msPerToken, 4),
               point.onFront ? 'yes' : '',
             ]),
           ]),
@@ -67,18 +65,18 @@ function writeWorkload(one: WorkloadComparison, targets: readonly TargetSummary[
 function describeEntry(entry: MatchedEntry | null): string {
   if (entry === null) return NONE;
   const { outputTokensPerSecond, lower, upper, usdPerMillionOutputTokens, slo, leftOut } = entry;
-  const interval = lower === null || upper === null ? '' : ` [${digits(lower)} to ${digits(upper)}]`;
+  const interval = lower === null || upper === null ? '' : ` [${digits(lower, 4)} to ${digits(upper, 4)}]`;
   const marks = [slo, leftOut === null ? null : 'not ranked'].filter((mark) => mark !== null);
-  return `${digits(outputTokensPerSecond)}${interval} (${digits(usdPerMillionOutputTokens)})${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`;
+  return `${digits(outputTokensPerSecond, 4)}${interval} (${digits(usdPerMillionOutputTokens, 4)})${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`;
 }
 
 function writeRanking(title: string, standings: readonly Standing[]): string[] {
   if (standings.length === 0) return [];
   const rows = standings.map(({ label, cellId, value }, index) => [
     String(index + 1),
-    cell(label),
-    cell(cellId),
-    digits(value),
+    literalCell(label),
+    literalCell(cellId),
+    digits(value, 4),
   ]);
   return [`### ${title}`, writeTable([['', 'Target', 'Level', 'Value'], ...rows])];
 }
@@ -86,8 +84,8 @@ function writeRanking(title: string, standings: readonly Standing[]): string[] {
 function writePairs({ pairs }: ComparisonReport): string[] {
   if (pairs.length === 0) return [];
   const rows = pairs.map(({ first, second, metric, result, costRatio }) => [
-    cell(second),
-    cell(first),
+    literalCell(second),
+    literalCell(first),
     metric,
     result.verdict,
     result.scope,
@@ -112,7 +110,7 @@ function range(
 ): string {
   if (figures === null || figures.ratio === null) return NONE;
   const { ratio, lower, upper } = figures;
-  return `${digits(ratio)}${lower === null || upper === null ? '' : ` [${digits(lower)} to ${digits(upper)}]`}`;
+  return `${digits(ratio, 4)}${lower === null || upper === null ? '' : ` [${digits(lower, 4)} to ${digits(upper, 4)}]`}`;
 }
 
 function writeRace({ race, targets }: ComparisonReport): string[] {
@@ -120,7 +118,7 @@ function writeRace({ race, targets }: ComparisonReport): string[] {
   const rows = race.rounds.map(({ round, costs }) => [
     String(round),
     ...targets.map(({ label }) =>
-      digits(costs.find((cost) => cost.label === label)?.usdPerMillionOutputTokens ?? null),
+      digits(costs.find((cost) => cost.label === label)?.usdPerMillionOutputTokens ?? null, 4),
     ),
   ]);
   const sentences = [
@@ -131,8 +129,8 @@ function writeRace({ race, targets }: ComparisonReport): string[] {
   return [
     '## Race',
     'USD per million output tokens in each round.',
-    writeTable([['Round', ...targets.map(({ label }) => cell(label))], ...rows]),
-    ...(sentences.length === 0 ? [] : [writeList(sentences)]),
+    writeTable([['Round', ...targets.map(({ label }) => literalCell(label))], ...rows]),
+    ...(sentences.length === 0 ? [] : [literalList(sentences)]),
   ];
 }
 
@@ -142,18 +140,18 @@ function writeTargets(targets: readonly TargetSummary[]): string[] {
     const { made, failure } = target;
     const title = `### ${literal(target.label)}`;
     const failed = failure === null ? [] : [`Failed: ${failure}`];
-    if (made === null) return [title, writeList([...failed, 'Nothing was measured.'])];
+    if (made === null) return [title, literalList([...failed, 'Nothing was measured.'])];
     const price =
       made.price === null
         ? `unknown${made.priceReason === null ? '' : ` (${made.priceReason})`}`
-        : `${digits(made.price.perHourUsd)} USD an hour and instance in ${made.price.region}, since ${made.price.since}`;
+        : `${digits(made.price.perHourUsd, 4)} USD an hour and instance in ${made.price.region}, since ${made.price.since}`;
     const warmUp =
       made.warmUp === null
         ? 'none'
         : `${made.warmUp.requests} requests, ${made.warmUp.stable === true ? 'until times stayed the same' : 'not shown to be steady'}`;
     return [
       title,
-      writeList([
+      literalList([
         ...failed,
         `SKU: ${made.sku ?? NONE}, instances: ${made.instances ?? NONE}, region: ${made.region ?? NONE}, client in ${made.clientRegion ?? NONE}`,
         `Model: ${made.model ?? NONE}, image: ${made.image ?? NONE}, route: ${made.route ?? NONE}, ${made.streamed ? 'streamed' : 'not streamed'}`,
@@ -162,7 +160,7 @@ function writeTargets(targets: readonly TargetSummary[]): string[] {
         `Price: ${price}${made.simulated ? '; simulated' : ''}`,
         ...target.costOfUse.map(
           ({ workload, uses }) =>
-            `USD per million output tokens of ${workloadId(workload)} by use: ${uses.map(({ use, usdPerMillionOutputTokens }) => `${Math.round(use * 100)} % ${digits(usdPerMillionOutputTokens)}`).join(', ')}`,
+            `USD per million output tokens of ${workloadId(workload)} by use: ${uses.map(({ use, usdPerMillionOutputTokens }) => `${Math.round(use * 100)} % ${digits(usdPerMillionOutputTokens, 4)}`).join(', ')}`,
         ),
       ]),
     ];
@@ -170,19 +168,6 @@ function writeTargets(targets: readonly TargetSummary[]): string[] {
 }
 
 /** Sentences hold labels, which are foreign, so each stands as itself. */
-function writeList(lines: readonly string[]): string {
-  return lines.length === 0 ? 'Nothing was measured.' : lines.map((line) => `- ${literal(line)}`).join('\n');
-}
-
-function writeTable([titles = [], ...rows]: readonly (readonly string[])[]): string {
-  return [titles, titles.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-}
-
-/** A bar would end a cell, also inside a code span. */
-function cell(text: string): string {
-  return literal(text).replaceAll('|', '\\|');
-}
-
-function digits(value: number | null): string {
-  return value === null || !Number.isFinite(value) ? NONE : String(Number(value.toPrecision(4)));
+function literalList(texts: readonly string[]): string {
+  return texts.length === 0 ? 'Nothing was measured.' : writeList(texts.map(literal));
 }

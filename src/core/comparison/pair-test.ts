@@ -10,8 +10,10 @@
  * Logarithms, because rates differ by factors: a mean of log ratios is the log of a typical ratio, and no cell with
  * large numbers outweighs the others. Deployments and repeats must be interleaved, which is what the runs do.
  */
+import { writePercent } from '../figure.ts';
 import { studentTCdf, studentTQuantile } from '../statistics/distribution.ts';
 import { CONFIDENCE } from '../statistics/interval.ts';
+import { meanOf, poolVariance, squaresOf } from '../statistics/moments.ts';
 
 /** One deployment's rates: by cell, one number a repeat. A rate of zero is a repeat in which nothing succeeded. */
 export interface DeploymentRates {
@@ -132,8 +134,8 @@ export function comparePair(
 function explainNoTest(ratio: number, scope: PairVerdict['scope'], first: number, second: number): string {
   const what = scope === 'targets' ? 'deployment' : 'repeat';
   return Math.min(first, second) < LEAST_REPEATS
-    ? `A ratio of ${percent(ratio)} from one ${what} on a side: without a second one, nothing can be shown.`
-    : `A ratio of ${percent(ratio)} from values that do not scatter at all: how far it may be off cannot be told.`;
+    ? `A ratio of ${writePercent(ratio)} from one ${what} on a side: without a second one, nothing can be shown.`
+    : `A ratio of ${writePercent(ratio)} from values that do not scatter at all: how far it may be off cannot be told.`;
 }
 
 /** A repeat in which nothing succeeded has no logarithm; that it is missing from the ratio is said. */
@@ -177,12 +179,10 @@ function pooledTest(
   second: readonly number[],
   history: SpreadHistory | null,
 ): TestResult | null {
-  const degreesOfFreedom = first.length + second.length - 2 + (history?.degreesOfFreedom ?? 0);
-  if (degreesOfFreedom < 1) return null;
-  const squares =
-    squaresOf(first) + squaresOf(second) + (history?.variance ?? 0) * (history?.degreesOfFreedom ?? 0);
-  const standardError = Math.sqrt((squares / degreesOfFreedom) * (1 / first.length + 1 / second.length));
-  return testOf(meanOf(second) - meanOf(first), standardError, degreesOfFreedom);
+  const pooled = poolVariance([first, second], history);
+  if (pooled === null) return null;
+  const standardError = Math.sqrt(pooled.variance * (1 / first.length + 1 / second.length));
+  return testOf(meanOf(second) - meanOf(first), standardError, pooled.degreesOfFreedom);
 }
 
 /** Welch (Biometrika 34, 1947), with Satterthwaite's degrees of freedom. */
@@ -254,9 +254,13 @@ function spreadBetween(
 ): number | null {
   const means = (side: readonly DeploymentRates[]) =>
     side.map((deployment) => meanOf(repeatMeans(deployment, matched)));
-  const degreesOfFreedom = first.length + second.length - 2;
-  if (degreesOfFreedom < 1) return null;
-  return Math.sqrt((squaresOf(means(first)) + squaresOf(means(second))) / degreesOfFreedom);
+  const pooled = poolVariance([means(first), means(second)]);
+  return pooled === null ? null : Math.sqrt(pooled.variance);
+}
+
+/** Further below, the digits say nothing. */
+function writeProbability(p: number): string {
+  return p < 0.0001 ? '< 0.0001' : p.toPrecision(2);
 }
 
 function describe(
@@ -266,7 +270,7 @@ function describe(
   test: TestResult,
   { significant, threshold }: { readonly significant: boolean; readonly threshold: number },
 ): string {
-  const range = `${percent(ratio)} (${percent(ratio * Math.exp(-test.halfWidth))} to ${percent(ratio * Math.exp(test.halfWidth))}, p ${test.pValue.toPrecision(2)})`;
+  const range = `${writePercent(ratio)} (${writePercent(ratio * Math.exp(-test.halfWidth))} to ${writePercent(ratio * Math.exp(test.halfWidth))}, p ${writeProbability(test.pValue)})`;
   const of =
     scope === 'targets'
       ? ''
@@ -276,17 +280,4 @@ function describe(
   return significant
     ? `A difference is shown, and it is below the ${threshold * 100} % that matter: ${range} of the rate.${of}`
     : `No difference shown: ${range} of the rate.${of}`;
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function squaresOf(values: readonly number[]): number {
-  const mean = meanOf(values);
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-}
-
-function percent(ratio: number): string {
-  return `${Number((ratio * 100).toFixed(1))} %`;
 }

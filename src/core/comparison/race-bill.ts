@@ -3,6 +3,7 @@
  * times of the rounds in the rows. Pure.
  */
 
+import { writeDigits } from '../figure.ts';
 import type { CellRecord } from '../report/report.ts';
 import type { RunRecord } from '../run.ts';
 import { type RaceBill, type RaceTotal, totalRace } from './race.ts';
@@ -64,8 +65,8 @@ function billedSeconds({ earlier = [], ...last }: RunRecord['billing'], lastMs: 
 
 function describe(spent: RaceTotal, inFull: RaceTotal): string | null {
   const parts = [
-    compare(spent.gpuHours, inFull.gpuHours, (hours) => `${Number(hours.toPrecision(3))} GPU hours`),
-    compare(spent.usd, inFull.usd, (usd) => `${Number(usd.toPrecision(3))} USD`),
+    compare(spent.gpuHours, inFull.gpuHours, (hours) => `${writeDigits(hours)} GPU hours`),
+    compare(spent.usd, inFull.usd, (usd) => `${writeDigits(usd)} USD`),
   ].filter((part) => part !== null);
   return parts.length === 0
     ? null

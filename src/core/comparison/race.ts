@@ -12,8 +12,10 @@
  * many rounds there are.
  */
 
+import { writePercent } from '../figure.ts';
 import { normalQuantile, studentTQuantile } from '../statistics/distribution.ts';
 import { shareLowerBound } from '../statistics/interval.ts';
+import { meanOf, poolVariance, squaresOf, sumKnown, type Variance } from '../statistics/moments.ts';
 import { ASSUMED_SPREAD } from './deployment-spread.ts';
 import type { SpreadHistory } from './pair-test.ts';
 
@@ -130,7 +132,7 @@ function dropForObjectives(
     against: null,
     dearerBy: null,
     dearerAtLeast: null,
-    sentence: `${quote(label)} was dropped after round ${round}: at no level do more than ${percent(most)} of requests keep the objectives, and ${percent(attainment)} must.`,
+    sentence: `${quote(label)} was dropped after round ${round}: at no level do more than ${writePercent(most)} of requests keep the objectives, and ${writePercent(attainment)} must.`,
   };
 }
 
@@ -146,7 +148,7 @@ function dropsForCost(
     return logs.length === candidate.costs.length ? [{ candidate, logs, mean: meanOf(logs) }] : [];
   });
   const leader = priced.toSorted((one, other) => one.mean - other.mean)[0];
-  const pooled = pooledSpread(all);
+  const pooled = poolVariance(all.map(logsOf));
   if (leader === undefined || pooled === null) return [];
   const behind = priced.flatMap(({ candidate, logs, mean }) => {
     const difference = mean - leader.mean;
@@ -179,8 +181,8 @@ function describeDrop(
   const [dearerBy, dearerAtLeast] = [Math.expm1(difference), Math.expm1(lower)];
   const known =
     spread === null
-      ? `an assumed spread of ${percent(ASSUMED_SPREAD)} between deployments`
-      : `the spread of ${percent(Math.sqrt(spread.variance))} between deployments that earlier comparisons showed`;
+      ? `an assumed spread of ${writePercent(ASSUMED_SPREAD)} between deployments`
+      : `the spread of ${writePercent(Math.sqrt(spread.variance))} between deployments that earlier comparisons showed`;
   return {
     label,
     round,
@@ -188,7 +190,7 @@ function describeDrop(
     against,
     dearerBy,
     dearerAtLeast,
-    sentence: `${quote(label)} was dropped after round ${round}: a million output tokens cost ${percent(dearerBy)} more than on ${quote(against)}, at least ${percent(dearerAtLeast)} more with ${known}.`,
+    sentence: `${quote(label)} was dropped after round ${round}: a million output tokens cost ${writePercent(dearerBy)} more than on ${quote(against)}, at least ${writePercent(dearerAtLeast)} more with ${known}.`,
   };
 }
 
@@ -206,25 +208,8 @@ function roundShare(round: number, rounds: number): number {
   return ((1 - SECOND_ROUND_SHARE) * weight(round)) / total;
 }
 
-interface Spread {
-  readonly variance: number;
-  readonly degreesOfFreedom: number;
-}
-
-/** Of the rounds of one candidate, pooled over all that have two; null where none has. */
-function pooledSpread(all: readonly RaceCandidate[]): Spread | null {
-  let [squares, degreesOfFreedom] = [0, 0];
-  for (const candidate of all) {
-    const logs = logsOf(candidate);
-    if (logs.length < 2) continue;
-    squares += squaresOf(logs);
-    degreesOfFreedom += logs.length - 1;
-  }
-  return degreesOfFreedom === 0 ? null : { variance: squares / degreesOfFreedom, degreesOfFreedom };
-}
-
 /** Standard error of the difference of two means over rounds; from the rounds of the two where those scatter more. */
-function samplingError({ variance }: Spread, one: readonly number[], other: readonly number[]): number {
+function samplingError({ variance }: Variance, one: readonly number[], other: readonly number[]): number {
   const own = (logs: readonly number[]) => squaresOf(logs) / Math.max(1, logs.length - 1) / logs.length;
   const pooled = variance * (1 / one.length + 1 / other.length);
   return Math.sqrt(Math.max(pooled, own(one) + own(other)));
@@ -274,17 +259,12 @@ export function totalRace(
   const inFull = ({ aroundSeconds, roundSeconds }: RaceBill) =>
     aroundSeconds + (roundSeconds.length === 0 ? 0 : meanOf(roundSeconds) * rounds);
   const total = (seconds: (bill: RaceBill) => number): RaceTotal => ({
-    gpuHours: addKnown(bills.map((bill) => (bill.gpus === null ? null : (bill.gpus * seconds(bill)) / 3600))),
-    usd: addKnown(
+    gpuHours: sumKnown(bills.map((bill) => (bill.gpus === null ? null : (bill.gpus * seconds(bill)) / 3600))),
+    usd: sumKnown(
       bills.map((bill) => (bill.hourlyUsd === null ? null : (bill.hourlyUsd * seconds(bill)) / 3600)),
     ),
   });
   return { spent: total(spent), inFull: total(inFull) };
-}
-
-/** Null where one is unknown: a sum of the others would be too low. */
-function addKnown(values: readonly (number | null)[]): number | null {
-  return values.some((value) => value === null) ? null : sumOf(values as number[]);
 }
 
 function logsOf({ costs }: RaceCandidate): number[] {
@@ -301,17 +281,4 @@ function quote(label: string): string {
 
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
-}
-
-function meanOf(values: readonly number[]): number {
-  return sumOf(values) / values.length;
-}
-
-function squaresOf(values: readonly number[]): number {
-  const mean = meanOf(values);
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(1))} %`;
 }

@@ -14,6 +14,7 @@
  * twenty repeats, at a half-width of 5 % (worst case 95.2 %, at 8 % and twenty repeats, found by 60,000 simulated cells
  * at each of thirteen coefficients, normal, gamma and log-normal; tests/statistics repeats a part of it). A plan without looks, with as many repeats as it asks for, keeps 95 %.
  */
+import { writePercent } from '../figure.ts';
 import { CONFIDENCE, type MeanInterval, meanInterval } from '../statistics/interval.ts';
 
 export interface RepeatPlan {
@@ -61,7 +62,7 @@ export function decideRepeats(plan: RepeatPlan, settled: readonly (number | null
       decision: 'enough',
       interval,
       noisy,
-      reason: `The interval of ${figures} repeats is within ${percent(narrow)} of the mean.`,
+      reason: `The interval of ${figures} repeats is within ${writePercent(narrow)} of the mean.`,
     };
   }
   if (settled.length >= plan.most) {
@@ -72,7 +73,7 @@ export function decideRepeats(plan: RepeatPlan, settled: readonly (number | null
       reason:
         narrow === null
           ? `${plan.most} repeats were measured; ${figures} gave a figure, too few for an interval.`
-          : `${plan.most} repeats were measured; the interval is within ${percent(narrow)} of the mean.`,
+          : `${plan.most} repeats were measured; the interval is within ${writePercent(narrow)} of the mean.`,
     };
   }
   return {
@@ -82,7 +83,7 @@ export function decideRepeats(plan: RepeatPlan, settled: readonly (number | null
     reason:
       figures < plan.least
         ? `${figures} of at least ${plan.least} repeats gave a figure.`
-        : `The interval is ${narrow === null ? 'without a width that can be compared' : `within ${percent(narrow)} of the mean`}; ${percent(RELATIVE_HALF_WIDTH)} is asked for.`,
+        : `The interval is ${narrow === null ? 'without a width that can be compared' : `within ${writePercent(narrow)} of the mean`}; ${writePercent(RELATIVE_HALF_WIDTH)} is asked for.`,
   };
 }
 
@@ -103,8 +104,4 @@ export function repeatsInterval(plan: RepeatPlan, settled: readonly (number | nu
     settled.filter((value) => value !== null),
     looks ? LOOK_CONFIDENCE : CONFIDENCE,
   );
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }

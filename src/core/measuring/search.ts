@@ -10,6 +10,7 @@
  * What is claimed holds for independent requests and a share that falls with the level. Requests of one repeat lean on
  * each other where the server's speed wanders, so several repeats a level say more than one long one.
  */
+import { writePercent } from '../figure.ts';
 import { betaCdf, halve, logBeta } from '../statistics/distribution.ts';
 
 export interface SearchPlan {
@@ -187,7 +188,7 @@ function measure(
   const sentence =
     attempted === 0
       ? `Level ${level} is next.`
-      : `Level ${level}: ${met} of ${attempted} requests meet the SLO, which shows neither that ${percent(plan.attainment)} do nor that they do not.`;
+      : `Level ${level}: ${met} of ${attempted} requests meet the SLO, which shows neither that ${writePercent(plan.attainment)} do nor that they do not.`;
   return { kind: 'measure', level, requests, sentence };
 }
 
@@ -196,8 +197,8 @@ function answer(plan: SearchPlan, met: number, unmet: number, evidence: readonly
   const above = evidence.find((one) => one.level === unmet) ?? null;
   const shown =
     best === undefined
-      ? `No level is shown to meet the SLO with ${percent(plan.attainment)} of requests`
-      : `Level ${met} meets the SLO: at least ${percent(best.lowerBound)} of requests (${best.met} of ${best.attempted})`;
+      ? `No level is shown to meet the SLO with ${writePercent(plan.attainment)} of requests`
+      : `Level ${met} meets the SLO: at least ${writePercent(best.lowerBound)} of requests (${best.met} of ${best.attempted})`;
   const limit =
     above === null
       ? 'it is the highest that was asked for.'
@@ -241,8 +242,4 @@ function logMean(a: number, b: number): number {
   const larger = Math.max(a, b);
   if (larger === Number.NEGATIVE_INFINITY) return larger;
   return larger + Math.log((Math.exp(a - larger) + Math.exp(b - larger)) / 2);
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(1))} %`;
 }

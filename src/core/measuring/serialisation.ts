@@ -9,6 +9,7 @@
 import { studentTQuantile } from '../statistics/distribution.ts';
 import { CONFIDENCE, meanInterval } from '../statistics/interval.ts';
 import { fitLine, type LinePoint } from '../statistics/line.ts';
+import { meanOf } from '../statistics/moments.ts';
 
 /** How many requests the server works on at once, as throughput shows it. */
 export interface EffectiveParallelism {
@@ -39,7 +40,7 @@ export function effectiveParallelism(
   atLevel: readonly number[],
 ): EffectiveParallelism | null {
   if (level < LEAST_LEVEL || atOne.length === 0 || atLevel.length === 0) return null;
-  const [one, many] = [mean(atOne), mean(atLevel)];
+  const [one, many] = [meanOf(atOne), meanOf(atLevel)];
   if (!(one > 0 && many > 0)) return null;
   const ratio = many / one;
   const spread = ratioSpread(atOne, atLevel);
@@ -146,8 +147,4 @@ export function explainSerialisation(
       ? 'consistent with the wrapper of the catalog images, which blocks its worker on each call of /score. Set the environment variable WORKER_COUNT of the deployment to the concurrency it shall serve, or call /v1/chat/completions, which does not block; max_concurrent_requests_per_instance alone changes nothing.'
       : 'consistent with a server that admits one request at a time. Raise max_concurrent_requests_per_instance and the engine’s own limit (AML_MAX_NUM_SEQS), and call /v1/chat/completions rather than /chat/completions, which blocks its worker.';
   return `The server answers one request at a time: ${evidence.join(', and ')}; ${cause}`;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

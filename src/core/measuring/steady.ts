@@ -2,6 +2,7 @@
  * Whether a repeat was steady, so that the figures of its window are those of a state and not of a passage. Pure;
  * judged on the merged slices of all shards, while measuring (to extend it) and at its end.
  */
+import { writePercent } from '../figure.ts';
 import { studentTQuantile } from '../statistics/distribution.ts';
 import { fitLine } from '../statistics/line.ts';
 import type { SliceTrace } from './slices.ts';
@@ -100,7 +101,7 @@ function completionsGate(completions: number, connections: number): Failed {
 
 function inFlightGate(fullShare: number, connections: number): Failed {
   if (fullShare >= FULL_TIME) return null;
-  const sentence = `At least 95 % of the ${connections} connections were in flight during ${percent(fullShare)} of the window only; 95 % is needed. The client or its network did not keep them busy.`;
+  const sentence = `At least 95 % of the ${connections} connections were in flight during ${writePercent(fullShare)} of the window only; 95 % is needed. The client or its network did not keep them busy.`;
   return { gate: 'in-flight', sentence };
 }
 
@@ -109,7 +110,7 @@ function halvesGate(halvesDiffer: number | null): Failed {
     return { gate: 'halves', sentence: 'One half of the window has no answer to compare with the other.' };
   }
   if (Math.abs(halvesDiffer) < HALVES) return null;
-  const sentence = `Time per output token is ${percent(Math.abs(halvesDiffer))} ${halvesDiffer > 0 ? 'longer' : 'shorter'} in the second half of the window than in the first; less than 10 % is needed.`;
+  const sentence = `Time per output token is ${writePercent(Math.abs(halvesDiffer))} ${halvesDiffer > 0 ? 'longer' : 'shorter'} in the second half of the window than in the first; less than 10 % is needed.`;
   return { gate: 'halves', sentence };
 }
 
@@ -118,7 +119,7 @@ function trendGate(trend: SteadyVerdict['trend']): Failed {
     return { gate: 'trend', sentence: 'Answers came at fewer than three moments, too few to tell a trend.' };
   }
   if (!trend.shown || Math.abs(trend.change) < TREND_CHANGE) return null;
-  const sentence = `Time per output token ${trend.change > 0 ? 'rises' : 'falls'} by ${percent(Math.abs(trend.change))} over the window, more than chance explains.`;
+  const sentence = `Time per output token ${trend.change > 0 ? 'rises' : 'falls'} by ${writePercent(Math.abs(trend.change))} over the window, more than chance explains.`;
   return { gate: 'trend', sentence };
 }
 
@@ -182,8 +183,4 @@ function ntpotOf(slices: readonly Slice[]): number | null {
 
 function total(slices: readonly Slice[], column: keyof Slice): number {
   return slices.reduce((sum, slice) => sum + slice[column], 0);
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }

@@ -3,6 +3,7 @@
  * are those of "Troubleshoot online endpoint deployment and scoring" (learn.microsoft.com, Azure Machine Learning). The
  * service says OutOfQuota for eight different things; what helps differs, and only the message tells them apart.
  */
+import { redact } from '../redact.ts';
 
 /** What may be done about it without the user: nothing, the same under a new name, or another place or time. */
 export type Recourse = 'none' | 'again' | 'elsewhere';
@@ -232,7 +233,7 @@ export function sayCode(code: string, known: Pick<DeployFailure, 'code'> | null)
 
 /** The last lines, without control characters and without anything that looks like a secret. */
 export function tailOfLog(log: string): string {
-  const plain = redact(
+  const plain = redactLog(
     log.replace(/\u001b\[[\d;]*[A-Za-z]/g, '').replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' '),
   ).trim();
   if (plain.length <= LOG_CHARACTERS) return plain;
@@ -241,18 +242,17 @@ export function tailOfLog(log: string): string {
   return `...${firstBreak >= 0 && firstBreak < LOG_CHARACTERS / 2 ? cut.slice(firstBreak + 1) : cut}`;
 }
 
-/** Tokens, signatures and keys as they stand in logs: a failure's message goes into rows and answers. */
-function redact(text: string): string {
-  return text
-    .replace(/\bBearer\s+\S+/gi, 'Bearer ...')
-    .replace(
+/** A container's log may name its secrets in whatever words: more is cut out of it than of our own. */
+function redactLog(text: string): string {
+  return redact(
+    text.replace(
       /\b(sig|signature|AccountKey|api[_-]?key|password|secret|token)(["']?\s*[=:]\s*["']?)[^\s"'&;,]{6,}/gi,
       '$1$2...',
-    )
-    .replace(/\b(hf_|sk-|eyJ)[\w.-]{12,}/g, '$1...');
+    ),
+  );
 }
 
 function shorten(message: string, most: number): string {
-  const plain = redact(message.replace(/\s+/g, ' ').trim()).replace(/\.$/, '');
+  const plain = redactLog(message.replace(/\s+/g, ' ').trim()).replace(/\.$/, '');
   return plain.length > most ? `${plain.slice(0, most)}...` : plain;
 }

@@ -4,10 +4,11 @@
  * otherwise from the goodput of a closed loop, which is marked as such. Pure.
  */
 import { z } from 'zod';
+import { writeDigits } from '../figure.ts';
 import type { Loop } from '../measuring/cell.ts';
 import { SPEC_BOUNDS } from '../spec/spec-bounds.ts';
 import { amount, objectRule } from '../spec/spec-rule.ts';
-import { sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
+import { distinctWorkloads, sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
 import type { ReportRow } from './report.ts';
 import type { SloAnswer } from './slo-answer.ts';
 
@@ -72,7 +73,9 @@ const HOURS_PER_MONTH = 730;
 
 /** One answer for each workload of the rows. */
 export function answerDemand(asked: Demand, evidence: DemandEvidence): DemandAnswer[] {
-  return workloadsOf(evidence.rows).map((workload) => answerWorkload(asked, workload, evidence));
+  return distinctWorkloads(evidence.rows.map((row) => row.workload)).map((workload) =>
+    answerWorkload(asked, workload, evidence),
+  );
 }
 
 function answerWorkload(asked: Demand, workload: Workload, evidence: DemandEvidence): DemandAnswer {
@@ -81,7 +84,7 @@ function answerWorkload(asked: Demand, workload: Workload, evidence: DemandEvide
   const peak = mean * asked.peakFactor;
   const outputTokens = rows.find((row) => row.outputTokensMean !== null)?.outputTokensMean ?? null;
   const name = workloadId(workload);
-  const wanted = `${digits(asked.requestsPerMinute)} requests a minute (${digits(peak)} a second at the peak)`;
+  const wanted = `${writeDigits(asked.requestsPerMinute)} requests a minute (${writeDigits(peak)} a second at the peak)`;
   if (evidence.tokenPricesUsdPerMillion !== null)
     return answerServerless(workload, rows, mean, wanted, evidence.tokenPricesUsdPerMillion);
   const perInstance = instanceRateOf(workload, rows, evidence);
@@ -220,7 +223,7 @@ function describe(answer: Omit<DemandAnswer, 'sentence'>, rate: InstanceRate): s
   const objectives = rate.withObjectives ? 'within the objectives' : 'without objectives';
   const known =
     basis === 'confirmed' ? 'confirmed at that count' : 'extrapolated, not measured at that count';
-  return `${instances} ${instances === 1 ? 'instance' : 'instances'} (${known}): ${money}. One instance carries ${digits(rate.requestsPerSecond)} requests a second ${objectives} (${rate.cellId}, ${load}); at the mean demand they are ${Math.round((use ?? 0) * 100)} % used.`;
+  return `${instances} ${instances === 1 ? 'instance' : 'instances'} (${known}): ${money}. One instance carries ${writeDigits(rate.requestsPerSecond)} requests a second ${objectives} (${rate.cellId}, ${load}); at the mean demand they are ${Math.round((use ?? 0) * 100)} % used.`;
 }
 
 /** What a million output tokens cost while only a part of what the deployment can carry is asked of it. */
@@ -234,14 +237,6 @@ export interface CostOfUse {
 export function costOfUse(usdPerMillionWhenFull: number | null): CostOfUse[] {
   if (usdPerMillionWhenFull === null) return [];
   return [1, 0.5, 0.25].map((use) => ({ use, usdPerMillionOutputTokens: usdPerMillionWhenFull / use }));
-}
-
-function workloadsOf(rows: readonly ReportRow[]): Workload[] {
-  return [...new Map(rows.map((row) => [workloadId(row.workload), row.workload])).values()];
-}
-
-function digits(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 function dollars(usd: number): string {

@@ -3,6 +3,7 @@
  * bound and not on the share that happened to come out, and where a clause's metric does not exist nothing is claimed.
  */
 
+import { writePercent } from '../figure.ts';
 import { type LevelEvidence, nextOfSearch } from '../measuring/search.ts';
 import { searchPlanOf } from '../measuring/wave.ts';
 import type { LoadModel } from '../spec/load-model.ts';
@@ -116,14 +117,14 @@ function closedEvidence(cells: readonly CellRecord[]): LevelEvidence[] {
 
 /** Levels are independent rows; from the lowest on, the last before one that does not meet. */
 function answerOfLevels(group: readonly ReportRow[], slo: Slo): Pick<SloAnswer, 'level' | 'sentence'> {
-  const share = `${percent(slo.attainment)} of requests`;
+  const share = `${writePercent(slo.attainment)} of requests`;
   const stop = group.findIndex((row) => row.slo?.verdict !== 'met');
   const best = stop < 0 ? group.at(-1) : group[stop - 1];
   const above = stop < 0 ? undefined : group[stop];
   const shown =
     best === undefined
       ? `No level is shown to meet the objectives with ${share}`
-      : `${best.cellId} meets the objectives: at least ${percent(best.slo?.lower ?? 0)} of requests (${best.slo?.met} of ${best.slo?.attempted})`;
+      : `${best.cellId} meets the objectives: at least ${writePercent(best.slo?.lower ?? 0)} of requests (${best.slo?.met} of ${best.slo?.attempted})`;
   return { level: best?.level ?? null, sentence: `${shown}; ${describeLimit(above)}` };
 }
 
@@ -135,8 +136,4 @@ function describeLimit(above: ReportRow | undefined): string {
   if (verdict === 'not-evaluable')
     return `${above.cellId} cannot be judged: ${notEvaluable} of ${attempted} requests lack the metric of a clause.`;
   return `${above.cellId} is not shown to meet them (${met} of ${attempted}); more requests would tell.`;
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(1))} %`;
 }

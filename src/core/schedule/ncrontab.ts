@@ -1,5 +1,6 @@
 /** NCRONTAB, the language of timer triggers: pure arithmetic on top of croner. */
 import { Cron } from 'croner';
+import { messageOf } from '../failure.ts';
 
 export interface Timetable {
   readonly expression: string;
@@ -46,7 +47,7 @@ export function parseNcrontab(expression: string, timeZone: string): Timetable {
     // croner looks at the time zone only when it is asked for a time.
     cron.nextRun();
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     throw new Error(`The schedule '${expression}' (time zone ${timeZone}) cannot be used: ${message}`, {
       cause,
     });

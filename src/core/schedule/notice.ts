@@ -109,7 +109,7 @@ export function noticeOfEntry({
 }
 
 /** The JSON that is posted; `installation` tells whose it is. */
-export function messageOf(schedule: string, installation: string, notice: Notice): string {
+export function noticeBody(schedule: string, installation: string, notice: Notice): string {
   const { id, event, atMs, work, sentences } = notice;
   return JSON.stringify({
     id,

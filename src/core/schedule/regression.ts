@@ -5,8 +5,10 @@
  */
 import { ASSUMED_SPREAD } from '../comparison/deployment-spread.ts';
 import { type DeploymentRates, PRACTICAL_THRESHOLD } from '../comparison/pair-test.ts';
+import { writePercent } from '../figure.ts';
 import { studentTQuantile } from '../statistics/distribution.ts';
 import { CONFIDENCE } from '../statistics/interval.ts';
+import { meanOf, poolVariance, squaresOf, type Variance } from '../statistics/moments.ts';
 
 /** A run of a schedule's target, as its history keeps it. */
 export interface PastRun {
@@ -92,7 +94,7 @@ export function checkRegression(
   const outside = Math.abs(difference) > halfWidth;
   const verdict = !(matters && outside) ? 'no-change-shown' : difference < 0 ? 'regression' : 'improvement';
   const [ratio, lower, upper] = [Math.exp(difference), Math.exp(-halfWidth), Math.exp(halfWidth)];
-  const range = `${percent(ratio)} of the rate of ${baseline.id}; a new deployment of the same lies between ${percent(lower)} and ${percent(upper)} (${good.length} good ${good.length === 1 ? 'run' : 'runs'} before)`;
+  const range = `${writePercent(ratio)} of the rate of ${baseline.id}; a new deployment of the same lies between ${writePercent(lower)} and ${writePercent(upper)} (${good.length} good ${good.length === 1 ? 'run' : 'runs'} before)`;
   const words = {
     regression: 'Regression',
     improvement: 'Improvement',
@@ -113,21 +115,20 @@ export function checkRegression(
  * Variance of one deployment's mean log rate. Runs count with the deployments that they had; those of one run count
  * too, since they are draws as well. The assumed spread stands beside them with its weight.
  */
-function spreadOf(runs: readonly PastRun[], cells: readonly string[]) {
-  let squares = ASSUMED_SPREAD ** 2 * ASSUMED_DEGREES_OF_FREEDOM;
-  let degreesOfFreedom = ASSUMED_DEGREES_OF_FREEDOM;
-  const usable = runs.filter((run) => cells.every((cell) => carries(run, cell)));
-  for (const run of usable) {
-    squares += squaresOf(valuesOf(run, cells), () => 1);
-    degreesOfFreedom += run.deployments.length - 1;
-  }
-  if (usable.length > 1) {
-    const means = usable.map((run) => meanOf(valuesOf(run, cells)));
-    // The mean of n deployments scatters by 1 / n of their variance.
-    squares += squaresOf(means, (index) => usable[index]?.deployments.length ?? 1);
-    degreesOfFreedom += usable.length - 1;
-  }
-  return { variance: squares / degreesOfFreedom, degreesOfFreedom };
+function spreadOf(runs: readonly PastRun[], cells: readonly string[]): Variance {
+  const values = runs
+    .filter((run) => cells.every((cell) => carries(run, cell)))
+    .map((run) => valuesOf(run, cells));
+  const assumed = { variance: ASSUMED_SPREAD ** 2, degreesOfFreedom: ASSUMED_DEGREES_OF_FREEDOM };
+  const within = poolVariance(values, assumed) ?? assumed;
+  if (values.length < 2) return within;
+  // The mean of n deployments scatters by 1 / n of their variance.
+  const between = squaresOf(values.map(meanOf), (index) => values[index]?.length ?? 1);
+  const degreesOfFreedom = within.degreesOfFreedom + values.length - 1;
+  return {
+    variance: (within.variance * within.degreesOfFreedom + between) / degreesOfFreedom,
+    degreesOfFreedom,
+  };
 }
 
 /** Cells that every deployment of the run carried. */
@@ -149,19 +150,4 @@ function valuesOf({ deployments }: Pick<PastRun, 'deployments'>, cells: readonly
       cells.map((cell) => meanOf((deployment.cells[cell] ?? []).filter((rate) => rate > 0).map(Math.log))),
     ),
   );
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Weighted squares about the weighted mean. */
-function squaresOf(values: readonly number[], weight: (index: number) => number): number {
-  const total = values.reduce((sum, _, index) => sum + weight(index), 0);
-  const mean = values.reduce((sum, value, index) => sum + weight(index) * value, 0) / total;
-  return values.reduce((sum, value, index) => sum + weight(index) * (value - mean) ** 2, 0);
-}
-
-function percent(ratio: number): string {
-  return `${Number((ratio * 100).toFixed(1))} %`;
 }

@@ -2,7 +2,7 @@
 
 import type { DeploymentRates, SpreadHistory } from '../comparison/pair-test.ts';
 import type { RunFailure } from '../failure.ts';
-import type { RunState } from '../run.ts';
+import type { FinalState, RunState } from '../run.ts';
 import type { Notice } from './notice.ts';
 import type { RegressionVerdict } from './regression.ts';
 import { countsFromMs, type Schedule, type ScheduledWork } from './schedule.ts';
@@ -49,7 +49,7 @@ export interface HistoryEntry {
 }
 
 export interface WorkResult {
-  readonly state: 'completed' | 'failed' | 'canceled';
+  readonly state: FinalState;
   readonly endedAtMs: number;
   readonly failure: RunFailure | null;
   /** Dollars; null where a price is unknown. */

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { COMPARISON_ID_PATTERN, newComparisonId } from '../comparison/comparison-record.ts';
-import type { Fault, Parsed } from '../failure.ts';
+import { type Fault, messageOf, type Parsed } from '../failure.ts';
 import { newRunId, RUN_ID_PATTERN } from '../run.ts';
+import { issueFaults } from '../spec/issue-fault.ts';
 import { amount, objectRule, whole } from '../spec/spec-rule.ts';
 import { parseNcrontab } from './ncrontab.ts';
 
@@ -103,7 +104,7 @@ export function parseSchedule(
   const faults: Fault[] = SCHEDULE_NAME.test(name) ? [] : [{ path: 'name', message: SCHEDULE_NAME_RULE }];
   const result = scheduleForm.safeParse(input, { reportInput: true });
   const work = readWork(input);
-  if (!result.success) faults.push(...result.error.issues.flatMap(faultsOf));
+  if (!result.success) faults.push(...issueFaults(result.error.issues, 'a schedule'));
   faults.push(...workFaults(input));
   if (result.success) {
     faults.push(...timetableFaults(result.data, nowMs));
@@ -159,7 +160,7 @@ function timetableFaults(
     }
     return [];
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return [{ path: isTimeZone(timeZone) ? 'schedule' : 'timeZone', message }];
   }
 }
@@ -177,17 +178,6 @@ function baselineFaults(baseline: string, work: ScheduledWork | null): Fault[] {
   const pattern = work.kind === 'comparison' ? COMPARISON_ID_PATTERN : RUN_ID_PATTERN;
   if (pattern.test(baseline)) return [];
   return [{ path: 'baseline', message: `must be "${LAST_GOOD}" or the id of a ${work.kind}` }];
-}
-
-function faultsOf(issue: z.core.$ZodIssue): Fault[] {
-  const path = issue.path.map(String).join('.');
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({
-      path: path === '' ? key : `${path}.${key}`,
-      message: 'is not a field of a schedule; remove it',
-    }));
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: path || '(body)', message: missing ? `is missing; it ${issue.message}` : issue.message }];
 }
 
 /** What the timer does about a schedule now, as a sentence too. */

@@ -106,8 +106,7 @@ export function planRun(spec: BenchmarkSpec, facts: PlanFacts): Parsed<Plan> {
     });
   }
   faults.push(...searchFaults(spec, load), ...quotaFaults(spec, quota), ...memoryFaults(spec, facts.model));
-  const hourlyUsd =
-    price.price === null ? null : price.price.perHourUsd * instancesOf(spec) * endpointCount(spec);
+  const hourlyUsd = hourlyUsdOf(spec, price);
   const releaseMinutes = spec.target.kind === 'managed' ? STAGE_MINUTES.release : 0;
   // The app's own ceiling holds for the release as well, which comes on top of what a spec allows.
   const releaseUsd = ((hourlyUsd ?? 0) * releaseMinutes) / 60;
@@ -387,6 +386,12 @@ export function requestTimeoutSeconds({ target }: BenchmarkSpec): number {
 /** Identical endpoints over which repeats are dealt; 1 where nothing is deployed. */
 export function endpointCount({ target }: BenchmarkSpec): number {
   return target.kind === 'managed' ? target.endpoints : 1;
+}
+
+/** Of all instances of all endpoints; null where the price is not known. */
+export function hourlyUsdOf(spec: BenchmarkSpec, quote: PriceQuote | undefined): number | null {
+  const price = quote?.price ?? null;
+  return price === null ? null : price.perHourUsd * instancesOf(spec) * endpointCount(spec);
 }
 
 /** Instances of one endpoint that are paid for; 1 where an existing endpoint's are not named. */

@@ -7,6 +7,7 @@ import type { Fault, Parsed } from '../failure.ts';
 import { demand } from '../report/demand.ts';
 import { type PayloadFamily, parsePayloadTemplate } from '../requests/payload.ts';
 import { PAYLOAD_FAMILY_NAMES } from '../requests/payload-families.ts';
+import { issueFaults } from './issue-fault.ts';
 import { concurrency, measure, rate, slo } from './load-model.ts';
 import { SPEC_BOUNDS } from './spec-bounds.ts';
 import { amount, objectRule, whole } from './spec-rule.ts';
@@ -86,7 +87,7 @@ export function parseSpec(input: unknown): Parsed<BenchmarkSpec> {
   const apart = [...templateFaults(input), ...loadFaults(input)];
   if (parsed.success && apart.length === 0)
     return { ok: true, value: withRepeatForEach(parsed.data as BenchmarkSpec) };
-  const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, []));
+  const faults = parsed.success ? [] : issueFaults(parsed.error.issues, 'a spec');
   return { ok: false, faults: [...faults, ...apart] };
 }
 
@@ -170,60 +171,4 @@ function schemaFor(input: unknown) {
   if (kind === 'endpoint') return endpointSpec;
   if (kind === 'managed') return managedSpec;
   return z.strictObject({ ...managedSpec.shape, target }, specRule);
-}
-
-function faultsOf(issue: z.core.$ZodIssue, parents: readonly PropertyKey[]): Fault[] {
-  const path = [...parents, ...issue.path];
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: writePath([...path, key]),
-      message: 'is not a field of a spec; remove it',
-    }));
-  }
-  // The rule that a key of a record breaks stands inside; zod's own word for it says nothing.
-  if (issue.code === 'invalid_key') return issue.issues.flatMap((inner) => faultsOf(inner, path));
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const branch = closestBranch(issue.errors, issue.input);
-    if (branch !== null) return branch.flatMap((inner) => faultsOf(inner, path));
-  }
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: writePath(path), message: missing ? `is missing; it ${issue.message}` : issue.message }];
-}
-
-/**
- * The branch of a union that the input was meant to be: the one whose own shape it has, so that the fault inside it
- * is told and not "no branch fits". Null where no branch has the input's shape.
- */
-function closestBranch(
-  branches: readonly (readonly z.core.$ZodIssue[])[],
-  input: unknown,
-): readonly z.core.$ZodIssue[] | null {
-  // A list and an object are told apart by what they are, whatever is wrong inside.
-  const alike = branches.filter((issues) => !issues.some(isOtherKind));
-  if (typeof input === 'object' && alike.length === 1) return alike[0] ?? null;
-  const fits = branches.filter((issues) => issues.length > 0 && !issues.some(isShapeIssue));
-  return fits.length === 1 ? (fits[0] ?? null) : null;
-}
-
-function isOtherKind({ code, path }: z.core.$ZodIssue): boolean {
-  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
-}
-
-function isShapeIssue(issue: z.core.$ZodIssue): boolean {
-  return (
-    issue.code === 'unrecognized_keys' ||
-    (issue.code === 'invalid_type' &&
-      issue.path.length <= 1 &&
-      issue.path.every((part) => typeof part === 'string'))
-  );
-}
-
-/** `workloads[3].promptTokens`; the whole input is `(body)`. */
-function writePath(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return '(body)';
-  return path
-    .map((part, index) =>
-      typeof part === 'number' ? `[${part}]` : index === 0 ? String(part) : `.${String(part)}`,
-    )
-    .join('');
 }

@@ -38,6 +38,11 @@ export function workloadId(workload: Workload): string {
   return sharedPrefixTokens === undefined ? shape : `${shape}-s${sharedPrefixTokens}`;
 }
 
+/** Each of them once, in the order in which they come. */
+export function distinctWorkloads(workloads: readonly Workload[]): Workload[] {
+  return [...new Map(workloads.map((workload) => [workloadId(workload), workload])).values()];
+}
+
 export function sameWorkload(one: Workload, other: Workload): boolean {
   return workloadId(one) === workloadId(other);
 }

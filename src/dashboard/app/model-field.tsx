@@ -1,5 +1,6 @@
 /** The model: its name with suggestions from the catalog while one types, and what the catalog says of the one named. */
 import { useEffect, useState } from 'preact/hooks';
+import { messageOf } from '../../core/failure.ts';
 import type { Api } from './api.ts';
 import { Field } from './field.tsx';
 
@@ -75,8 +76,7 @@ function useSearch(api: Api, registry: string, search: string) {
         const list = await api.read<ModelList>(`/api/models?${query}`);
         if (!isOver) setState({ list, trouble: null });
       } catch (error) {
-        if (!isOver)
-          setState({ list: null, trouble: error instanceof Error ? error.message : String(error) });
+        if (!isOver) setState({ list: null, trouble: messageOf(error) });
       }
     }, TYPING_MS);
     return () => {

@@ -1,5 +1,6 @@
 /** The SKU: each with its GPUs, price and quota; those that the model may be deployed on first. */
 import { useEffect, useState } from 'preact/hooks';
+import { messageOf } from '../../core/failure.ts';
 import { NONE, writeUsd } from '../wording.ts';
 import type { Api } from './api.ts';
 import { Faults, Field } from './field.tsx';
@@ -112,8 +113,7 @@ function useSkus(api: Api) {
         if (!isOver) setState({ list, trouble: null });
       },
       (error: unknown) => {
-        if (!isOver)
-          setState({ list: null, trouble: error instanceof Error ? error.message : String(error) });
+        if (!isOver) setState({ list: null, trouble: messageOf(error) });
       },
     );
     return () => {

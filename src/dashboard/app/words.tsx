@@ -1,4 +1,5 @@
 /** Small pieces of text that several views show. */
+import { isFinal as isFinalState } from '../../core/run.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { NONE, writeTime } from '../wording.ts';
 import type { ApiProblem } from './api.ts';
@@ -48,13 +49,22 @@ export function ProblemBanner({ problem, onRetry }: { problem: ApiProblem | null
   );
 }
 
+/** Targets of a comparison as its name: three of them, and how many more there are. */
+export function nameTargets(labels: readonly string[]): string {
+  const named = labels.slice(0, NAMED_TARGETS).join(', ');
+  const more = labels.length - NAMED_TARGETS;
+  return more > 0 ? `${named} and ${more} more` : named;
+}
+
+const NAMED_TARGETS = 3;
+
 export function modelOf({ spec }: RunView): string {
   if (spec.model === null) return 'an existing endpoint';
   return spec.model.version ? `${spec.model.name} version ${spec.model.version}` : spec.model.name;
 }
 
 /** As read back from ARM where the endpoint is known, otherwise as asked for. */
-export function machineOf({ endpoint, spec }: RunView): string {
+export function machineOf({ endpoint, spec }: Pick<RunView, 'endpoint' | 'spec'>): string {
   const { target } = spec;
   const asked = target as {
     sku?: string | null;
@@ -68,6 +78,7 @@ export function machineOf({ endpoint, spec }: RunView): string {
   return instances === null || instances === 1 ? sku : `${instances} x ${sku}`;
 }
 
-export function isFinal({ state }: RunView): boolean {
-  return state === 'completed' || state === 'failed' || state === 'canceled';
+/** Of a run and of a comparison. */
+export function isFinal({ state }: { readonly state: string }): boolean {
+  return isFinalState(state);
 }

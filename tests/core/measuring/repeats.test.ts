@@ -7,10 +7,10 @@ test.each([
   ['none yet', [], 'more', 'at least 3'],
   ['two that agree', [100, 100.1], 'more', '2 of at least 3'],
   // s/mean 1 %: half-width 6.965 * 0.01 / sqrt 3 = 4.0 %.
-  ['three that agree', [99, 100, 101], 'enough', 'within 4.0 %'],
+  ['three that agree', [99, 100, 101], 'enough', 'within 4 %'],
   // 1.5 %: 6.0 % at 98 %. At 95 % it would be 3.7 %, and a careless rule would stop.
-  ['three that agree less', [98.5, 100, 101.5], 'more', 'within 6.0 %'],
-  ['three that are equal', [100, 100, 100], 'enough', 'within 0.0 %'],
+  ['three that agree less', [98.5, 100, 101.5], 'more', 'within 6 %'],
+  ['three that are equal', [100, 100, 100], 'enough', 'within 0 %'],
   ['three of which one gave nothing', [100, null, 101], 'more', '2 of at least 3'],
   ['as many as allowed, and narrow with the last', [97.5, 102.5, 97.5, 102.5, 100], 'enough', 'within 4.2 %'],
   ['as many as allowed', [80, 100, 120, 90, 110], 'stop', '5 repeats were measured; the interval is within'],

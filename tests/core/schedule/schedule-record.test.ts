@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import {
   addNotice,
   afterAttempt,
-  messageOf,
   type Notice,
+  noticeBody,
   noticesOf,
 } from '../../../src/core/schedule/notice.ts';
 import { countsFromMs, type Schedule } from '../../../src/core/schedule/schedule.ts';
@@ -204,7 +204,7 @@ describe('what a webhook is told', () => {
   });
 
   it('says whose it is, of what, and where to look', () => {
-    expect(JSON.parse(messageOf('weekly', 'bench-1', notice))).toEqual({
+    expect(JSON.parse(noticeBody('weekly', 'bench-1', notice))).toEqual({
       id: 'c1-failure',
       event: 'failure',
       at: new Date(A_MOMENT_MS).toISOString(),

@@ -30,7 +30,7 @@ describe('the defaults of a spec', () => {
       workloads: [{ promptTokens: 512, outputTokens: 128 }],
       concurrency: { levels: [1, 2, 4, 8] },
       rate: null,
-      measure: { mode: 'steady', repeats: 3, minRequests: 30, maxSeconds: 'auto' },
+      measure: { mode: 'steady', repeats: 3, minRequests: 30, maxSeconds: 'auto', keepSamples: false },
       slo: null,
       demand: null,
       limits: { maxCells: 100, maxMinutes: 240, maxUsd: 100 },
@@ -48,7 +48,7 @@ describe('the defaults of a spec', () => {
   });
 
   test('a burst has one repeat unless told otherwise', () => {
-    expect(aSpec({ measure: { mode: 'burst' } }).measure).toEqual({ mode: 'burst', repeats: 1 });
+    expect(aSpec({ measure: { mode: 'burst' } }).measure).toMatchObject({ mode: 'burst', repeats: 1 });
     expect(aSpec({ measure: { mode: 'burst', repeats: 2 } }).measure.repeats).toBe(2);
   });
 
