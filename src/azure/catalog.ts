@@ -71,13 +71,13 @@ export function createCatalog(
   });
 
   async function findPlace(registry: string, call: JsonQuery): Promise<RegistryPlace> {
-    const key = registry.toLowerCase();
-    const known = places.get(key);
-    if (known !== null) return known.value;
     const path = `/registrymanagement/v1.0/registries/${encodeURIComponent(registry)}/discovery`;
     const url = new URL(`${config.registryEndpoint}${path}?api-version=v1.0`);
-    const answer = await getJson(url, { ...call, who: `the discovery of the registry ${registry}` });
-    return places.set(key, readPlace(answer, registry, config.registryEndpoint)).value;
+    const fetch = async () => {
+      const answer = await getJson(url, { ...call, who: `the discovery of the registry ${registry}` });
+      return readPlace(answer, registry, config.registryEndpoint);
+    };
+    return (await places.read(registry.toLowerCase(), fetch)).value;
   }
 
   async function fetchModel(registry: string, name: string, version: string): Promise<CatalogModel> {
@@ -98,11 +98,9 @@ export function createCatalog(
     const key = [registry.toLowerCase(), name.toLowerCase(), isLatest(version) ? 'latest' : version].join(
       '\n',
     );
-    const known = models.get(key);
-    if (known !== null) return known;
     const what = `${isLatest(version) ? 'The latest version' : `Version ${version}`} of ${name}`;
     try {
-      return models.set(key, await fetchModel(registry, name, version));
+      return await models.read(key, () => fetchModel(registry, name, version));
     } catch (error) {
       throw explain(what, registry, error);
     }
@@ -111,22 +109,15 @@ export function createCatalog(
   return {
     readModel: read,
 
-    async resolveVersion(registry, name, version) {
-      return isLatest(version) ? (await read(registry, name, version)).value.version : version;
-    },
-
     async search(registry, words) {
-      const key = registry.toLowerCase();
-      let list = lists.get(key);
-      if (list === null) {
-        try {
-          const call = query(registry, LIST_MS);
-          const place = await findPlace(registry, call);
-          list = lists.set(key, await fetchList(withVersion(`${place.url}/models`), call));
-        } catch (error) {
-          throw explain('The list of models', registry, error);
-        }
-      }
+      const fetch = async () => {
+        const call = query(registry, LIST_MS);
+        const place = await findPlace(registry, call);
+        return fetchList(withVersion(`${place.url}/models`), call);
+      };
+      const list = await lists.read(registry.toLowerCase(), fetch).catch((error: unknown) => {
+        throw explain('The list of models', registry, error);
+      });
       const wanted = words.toLowerCase();
       const entries = list.value.entries.filter((entry) => entry.name.toLowerCase().includes(wanted));
       return { value: { ...list.value, entries }, readAtMs: list.readAtMs };

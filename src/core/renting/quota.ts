@@ -42,21 +42,10 @@ export interface QuotaQuestion {
   /** Identical endpoints, each with a deployment of that many instances. */
   readonly endpoints: number;
   readonly answer: Pick<QuotaAnswer, 'usages' | 'reason'>;
-  /**
-   * Cores of the family that open leases of ours hold (the ledger). Azure counts a deployment only some time after
-   * it was asked for, so the larger of this and its own figure is what is in use.
-   */
-  readonly heldCores?: number;
 }
 
 /** The verdict on so many endpoints of so many instances. An unknown SKU or family is "unknown", never "fits". */
-export function quotaVerdict({
-  sku: name,
-  instances,
-  endpoints,
-  answer,
-  heldCores = 0,
-}: QuotaQuestion): QuotaVerdict {
+export function quotaVerdict({ sku: name, instances, endpoints, answer }: QuotaQuestion): QuotaVerdict {
   const sku = findSku(name);
   if (sku === undefined) {
     const reason = `The quota family of ${name} is not known here, so nothing can be said of its quota.`;
@@ -81,7 +70,7 @@ export function quotaVerdict({
       `${wanted} of ${family}; Azure ML's answer does not name that family, so whether they are free is unknown.`,
     );
   }
-  const usedCores = Math.max(usage.used, heldCores);
+  const usedCores = usage.used;
   if (usage.limit < 0) {
     const reason = `${wanted} of ${family}, which has no limit.`;
     return { verdict: 'fits', family, neededCores, usedCores, limitCores: null, reason };

@@ -84,23 +84,6 @@ export function findSku(name: string): Sku | undefined {
   return byLowerCaseName.get(name.toLowerCase());
 }
 
-/**
- * The SKU that a name means, and the sentence that says so where the name is a known mistake (the origin's
- * `Standard_NC80ads_H100_v5`); undefined for any other name.
- */
-export function recogniseSku(
-  name: string,
-): { readonly sku: Sku; readonly correction: string | null } | undefined {
-  const exact = findSku(name);
-  if (exact !== undefined) return { sku: exact, correction: null };
-  const meant = findSku(MISTAKEN_NAMES[name.toLowerCase()] ?? '');
-  if (meant === undefined) return undefined;
-  return {
-    sku: meant,
-    correction: `${name} does not exist on Azure; ${meant.name}, which it means, is taken instead.`,
-  };
-}
-
 /** The sentence for a name that is not in the list: the size that was probably meant, or the whole list. */
 export function explainUnknownSku(name: string): string {
   const meant = MISTAKEN_NAMES[name.toLowerCase()];

@@ -9,7 +9,7 @@ const verdictOf = (
   sku: string,
   instances: number,
   usages: readonly FamilyUsage[],
-  more: { endpoints?: number; heldCores?: number } = {},
+  more: { endpoints?: number } = {},
 ) => quotaVerdict({ sku, instances, endpoints: 1, answer: { usages, reason: null } as never, ...more });
 
 describe('the cores that a deployment needs', () => {
@@ -62,12 +62,6 @@ describe('the verdict on a quota', () => {
     const busy = verdictOf(A100, 2, [usage('standardNCADSA100v4Family', 24, 48)]);
     expect(busy.verdict).toBe('queue');
     expect(busy.reason).toContain('24 of 48 are in use, so it must wait until 24 of them are given back.');
-  });
-
-  test('cores that our own leases hold count before Azure counts them, and not twice', () => {
-    const usages = [usage('standardNCADSA100v4Family', 24, 72)];
-    expect(verdictOf(A100, 2, usages, { heldCores: 24 }).verdict).toBe('fits');
-    expect(verdictOf(A100, 2, usages, { heldCores: 48 })).toMatchObject({ verdict: 'queue', usedCores: 48 });
   });
 
   test('a family without a limit fits whatever is asked', () => {

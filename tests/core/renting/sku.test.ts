@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { explainUnknownSku, findSku, recogniseSku, SKUS } from '../../../src/core/renting/sku.ts';
+import { explainUnknownSku, findSku, SKUS } from '../../../src/core/renting/sku.ts';
 
 test('a SKU is found in any capitals', () => {
   expect(findSku('STANDARD_nc24ads_a100_v4')?.name).toBe('Standard_NC24ads_A100_v4');
@@ -26,20 +26,6 @@ test('a wrong name is answered with what was meant, or with the list', () => {
   );
   const sentence = explainUnknownSku('Standard_D2s_v5');
   for (const sku of SKUS) expect(sentence).toContain(sku.name);
-});
-
-test('the name that the origin uses is recognised and corrected, and no other wrong name is', () => {
-  expect(recogniseSku('Standard_NC80ads_H100_v5')).toEqual({
-    sku: findSku('Standard_NC80adis_H100_v5'),
-    correction:
-      'Standard_NC80ads_H100_v5 does not exist on Azure; Standard_NC80adis_H100_v5, which it means, is taken instead.',
-  });
-  expect(recogniseSku('standard_nc80adis_h100_V5')).toEqual({
-    sku: findSku('Standard_NC80adis_H100_v5'),
-    correction: null,
-  });
-  expect(recogniseSku('Standard_NC80ads_H100_v6')).toBeUndefined();
-  expect(recogniseSku('')).toBeUndefined();
 });
 
 test('a size that Azure has retired is told so', () => {
