@@ -2,9 +2,11 @@
 import type { Aged } from '../services.ts';
 
 export interface AgedCache<Value> {
-  /** The value with the moment at which it was read; null where there is none that is young enough. */
-  get(key: string): Aged<Value> | null;
-  set(key: string, value: Value): Aged<Value>;
+  /**
+   * The value with the moment at which it was read: the kept one where it is young enough, else what `fetch` gives.
+   * All who ask for a key meanwhile get that one answer, or its failure; a failure is not kept.
+   */
+  read(key: string, fetch: () => Promise<Value>): Promise<Aged<Value>>;
 }
 
 /** Beyond `limit` the entry that was set first is dropped. */
@@ -12,21 +14,32 @@ export function createAgedCache<Value>(options: {
   readonly keepMs: number;
   readonly limit: number;
   readonly now: () => number;
+  /** What is not worth keeping is fetched again at the next question; all is where nothing is said. */
+  readonly isWorthKeeping?: (value: Value) => boolean;
 }): AgedCache<Value> {
-  const { keepMs, limit, now } = options;
+  const { keepMs, limit, now, isWorthKeeping = () => true } = options;
   const entries = new Map<string, Aged<Value>>();
+  const underWay = new Map<string, Promise<Aged<Value>>>();
+  const keep = (key: string, value: Value): Aged<Value> => {
+    const entry = { value, readAtMs: now() };
+    if (!isWorthKeeping(value)) return entry;
+    entries.delete(key);
+    entries.set(key, entry);
+    const oldest = entries.keys().next();
+    if (entries.size > limit && !oldest.done) entries.delete(oldest.value);
+    return entry;
+  };
   return {
-    get(key) {
+    async read(key, fetch) {
       const entry = entries.get(key);
-      return entry !== undefined && now() - entry.readAtMs < keepMs ? entry : null;
-    },
-    set(key, value) {
-      const entry = { value, readAtMs: now() };
-      entries.delete(key);
-      entries.set(key, entry);
-      const oldest = entries.keys().next();
-      if (entries.size > limit && !oldest.done) entries.delete(oldest.value);
-      return entry;
+      if (entry !== undefined && now() - entry.readAtMs < keepMs) return entry;
+      const shared = underWay.get(key);
+      if (shared !== undefined) return shared;
+      const asked = fetch()
+        .then((value) => keep(key, value))
+        .finally(() => underWay.delete(key));
+      underWay.set(key, asked);
+      return asked;
     },
   };
 }

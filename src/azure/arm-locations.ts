@@ -55,13 +55,11 @@ export function createArmLocations(
         readUsages,
       ),
     async listSizePrices(region) {
-      const known = keptSizes.get(region);
-      if (known !== null) return known.value;
       const subscription = Object.values(config.workspaces)[0]?.subscriptionId;
       if (subscription === undefined) throw new JsonFault('the settings name no workspace to ask through');
       const url = locationUrl(subscription, region, 'vmSizes');
-      const sizes = readSizes(await getJson(url, { ...query(), who: 'the list of sizes' }));
-      return keptSizes.set(region, sizes).value;
+      const fetch = async () => readSizes(await getJson(url, { ...query(), who: 'the list of sizes' }));
+      return (await keptSizes.read(region, fetch)).value;
     },
   };
 }

@@ -6,7 +6,7 @@
 import type { Config } from '../config.ts';
 import { choosePrice, estimatedPrice, type PriceQuote, type RetailItem } from '../core/renting/price.ts';
 import type { PriceBook } from '../services.ts';
-import { type AgedCache, createAgedCache } from './aged-cache.ts';
+import { createAgedCache } from './aged-cache.ts';
 import type { ArmLocations } from './arm-locations.ts';
 import { getPages, JsonFault, type Page, reasonOf } from './http-json.ts';
 
@@ -44,16 +44,17 @@ export function createPriceBook(
   locations: Pick<ArmLocations, 'listSizePrices'> | null = null,
   now: () => number = Date.now,
 ): PriceBook {
-  const kept: AgedCache<PriceQuote> = createAgedCache({ keepMs: KEEP_MS, limit: KEEP_LIMIT, now });
+  const kept = createAgedCache<PriceQuote>({
+    keepMs: KEEP_MS,
+    limit: KEEP_LIMIT,
+    now,
+    // An estimate is not kept: the list may be back at the next question.
+    isWorthKeeping: ({ price }) => price?.source === 'retail',
+  });
   return {
     async quote(sku, region) {
-      const key = `${sku}\n${region}`;
-      const known = kept.get(key);
-      if (known !== null) return known.value;
-      const quote = await lookUp(config.pricesEndpoint, locations, sku, region, now);
-      // An estimate is not kept: the list may be back at the next question.
-      if (quote.price?.source === 'retail') kept.set(key, quote);
-      return quote;
+      const quote = () => lookUp(config.pricesEndpoint, locations, sku, region, now);
+      return (await kept.read(`${sku}\n${region}`, quote)).value;
     },
   };
 }

@@ -23,12 +23,13 @@ export function createQuotaBook(
       const askedAtMs = now();
       if (address === undefined)
         return { usages: null, reason: `The settings know no workspace "${workspace}".`, askedAtMs };
-      const key = `${address.subscriptionId}\n${region}`;
-      const known = kept.get(key);
-      if (known !== null) return known.value;
+      const { subscriptionId } = address;
+      const ask = async (): Promise<QuotaAnswer> => {
+        const usages = await locations.listUsages(subscriptionId, region);
+        return { usages, reason: null, askedAtMs };
+      };
       try {
-        const usages = await locations.listUsages(address.subscriptionId, region);
-        return kept.set(key, { usages, reason: null, askedAtMs }).value;
+        return (await kept.read(`${subscriptionId}\n${region}`, ask)).value;
       } catch (error) {
         const reason = `The quota of the subscription in ${region} could not be read: ${reasonOf(error, 'ARM')}.`;
         return { usages: null, reason, askedAtMs };

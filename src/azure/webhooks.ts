@@ -7,9 +7,9 @@ import { createHmac } from 'node:crypto';
 import { isIPv6, type LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
 import type { Config } from '../config.ts';
+import { messageOf } from '../core/failure.ts';
 import type { WebhookOutcome, Webhooks } from '../services.ts';
-import { type AddressRule, parsePrivateRanges } from './address-guard.ts';
-import { type Resolve, refuseAddress, resolveAddress, resolveHost } from './scoring-addresses.ts';
+import { createAddressGate, type Resolve, resolveHost } from './address-gate.ts';
 
 /** A receiver has to put the message into a queue and say so; one that takes longer is asked again later. */
 const POST_MS = 10_000;
@@ -25,34 +25,30 @@ export function createWebhooks(
   >,
   resolve: Resolve = resolveHost,
 ): Webhooks {
-  const rule: AddressRule = {
-    privateRanges: parsePrivateRanges(config.allowedPrivateRanges),
-    allowLoopback: config.allowLoopbackWebhooks,
-  };
-  const refuse: Webhooks['refuse'] = (url) =>
-    refuseAddress(url, config.webhookHosts, config.allowLoopbackWebhooks, 'WEBHOOK_HOSTS');
-  const resolveUrl: Webhooks['resolve'] = async (url) => {
-    const reason = refuse(url);
-    return reason === null
-      ? resolveAddress(new URL(url).hostname, rule, resolve)
-      : { kind: 'refused', reason };
-  };
+  const gate = createAddressGate(
+    {
+      setting: 'WEBHOOK_HOSTS',
+      hosts: config.webhookHosts,
+      allowLoopback: config.allowLoopbackWebhooks,
+      privateRanges: config.allowedPrivateRanges,
+    },
+    resolve,
+  );
   const refuseSecret: Webhooks['refuseSecret'] = (name) => {
     try {
       config.readWebhookSecret(name);
       return null;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     }
   };
   return {
-    refuse,
-    resolve: resolveUrl,
+    ...gate,
     refuseSecret,
     async post({ url, secretSetting }, { id, event, body }) {
       const unsigned = refuseSecret(secretSetting);
       if (unsigned !== null) return { error: unsigned, hopeless: true };
-      const resolved = await resolveUrl(url);
+      const resolved = await gate.resolve(url);
       if (resolved.kind !== 'resolved')
         return { error: resolved.reason, hopeless: resolved.kind === 'refused' };
       return send(url, resolved.address, body, {

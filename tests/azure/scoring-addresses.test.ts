@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createScoringAddresses, refuseAddress } from '../../src/azure/scoring-addresses.ts';
+import { refuseAddress } from '../../src/azure/address-gate.ts';
+import { createScoringAddresses } from '../../src/azure/scoring-addresses.ts';
 import { AZURE_SCORING_HOSTS, readConfig } from '../../src/config.ts';
 
 const WIDE = ['.example.com', '.azure.com', 'llm.example.org'];
