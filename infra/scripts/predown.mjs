@@ -23,6 +23,9 @@ const PAGES_LIMIT = 50;
 const TOKEN_MS = 600_000;
 const SIGN_IN_MS = 60_000;
 
+/** Said of an endpoint, these are about its workspace, and the next list tells whether that is gone. */
+const WORKSPACE_MISSING = /^(ParentResourceNotFound|WorkspaceNotFound)$/;
+
 const run = promisify(execFile);
 const { env } = process;
 
@@ -95,8 +98,12 @@ async function deleteAll(owner, workspaces) {
     const troubles = [];
     for (const workspace of workspaces) {
       try {
-        for (const name of await listOurs(workspace, owner))
-          alive.set(`${workspace.path}/onlineEndpoints/${name}`, name);
+        const names = await listOurs(workspace, owner);
+        if (names === null) {
+          for (const path of alive.keys()) if (path.startsWith(`${workspace.path}/`)) alive.delete(path);
+        } else {
+          for (const name of names) alive.set(`${workspace.path}/onlineEndpoints/${name}`, name);
+        }
       } catch (error) {
         troubles.push(`workspace ${workspace.name}: ${error.message}`);
       }
@@ -116,11 +123,12 @@ async function deleteAll(owner, workspaces) {
 /** `gone`, null where the deletion is under way, or why it was refused. */
 async function deleteOne(path, name, owner) {
   const found = await call('GET', `${path}?api-version=${ML_API}`);
-  if (found.status === 404) {
+  if (found.status === 404 && !WORKSPACE_MISSING.test(codeOf(found)) && !isAboveMissing(found)) {
     console.log(`The endpoint ${name} is gone.`);
     return 'gone';
   }
-  if (found.status !== 200) return `endpoint ${name}: ARM answered ${found.status}`;
+  if (found.status !== 200)
+    return `endpoint ${name}: ARM answered ${found.status} ${codeOf(found)}`.trimEnd();
   // Between the list and this call a name may have changed hands.
   if (!isOurs(found.body, owner)) return 'gone';
   if (found.body.properties?.provisioningState === 'Deleting') return null;
@@ -129,14 +137,20 @@ async function deleteOne(path, name, owner) {
   return status < 300 || status === 404 ? null : `endpoint ${name}: the deletion was refused with ${status}`;
 }
 
+/** Null where the workspace is gone, and its endpoints with it. */
 async function listOurs(workspace, owner) {
   const names = [];
   let address = `${workspace.path}/onlineEndpoints?api-version=${ML_API}`;
   for (let page = 0; page < PAGES_LIMIT; page += 1) {
-    const { status, body } = await call('GET', address);
+    const answer = await call('GET', address);
+    const { status, body } = answer;
+    if (isAboveMissing(answer))
+      throw new Error(
+        `ARM answered 404 ${codeOf(answer)}, which says nothing of its endpoints: sign in to the right tenant and subscription; what was deleted on purpose is taken out with \`azd env set FOUNDRY_BENCH_WORKSPACES\``,
+      );
     if (status === 404) {
       console.log(`The workspace ${workspace.name} does not exist any more, and its endpoints with it.`);
-      return [];
+      return null;
     }
     if (status !== 200)
       throw new Error(`ARM answered ${status}: ${body?.error?.message ?? 'no reason given'}`);
@@ -147,6 +161,22 @@ async function listOurs(workspace, owner) {
     address = next.pathname + next.search;
   }
   throw new Error(`it lists more than ${PAGES_LIMIT} pages of endpoints, which cannot be`);
+}
+
+/**
+ * A 404 for what stands above the workspace, or one without a code, which ARM never sends: it was asked in the wrong
+ * place, or somebody else answered. What the workspace holds is not known then. The app tells the same by
+ * `isParentMissing` in src/azure/arm-error.ts.
+ */
+function isAboveMissing(answer) {
+  return (
+    answer.status === 404 &&
+    /^(|SubscriptionNotFound|ResourceGroupNotFound|InvalidResourceNamespace)$/.test(codeOf(answer))
+  );
+}
+
+function codeOf({ body }) {
+  return body?.error?.code ?? '';
 }
 
 function isOurs({ tags }, owner) {

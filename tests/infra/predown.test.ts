@@ -1,5 +1,7 @@
 /** The hook before `azd down`, as azd starts it, against the simulator: it leaves nothing of ours and touches nothing else. */
 import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LEASE_TAGS, leaseTags } from '../../src/core/renting/lease.ts';
@@ -90,6 +92,30 @@ describe('before azd down', () => {
     expect(await readAlive()).toEqual([]);
   }, 60_000);
 
+  it.each(['SubscriptionNotFound', 'ResourceGroupNotFound', 'ParentResourceNotFound', ''])(
+    'a 404 of "%s" is not taken for the absence of an endpoint that was listed',
+    async (code) => {
+      const listed = { name: 'ours-listed', tags: tagsOf('ours') };
+      const arm = createServer((request, response) => {
+        const isList = /\/onlineEndpoints\?/.test(request.url ?? '');
+        response.writeHead(isList ? 200 : 404, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(isList ? { value: [listed] } : code === '' ? {} : { error: { code } }));
+      });
+      await new Promise<void>((resolve) => arm.listen(0, '127.0.0.1', resolve));
+      const { port } = arm.address() as AddressInfo;
+      try {
+        const ended = await predown({
+          ARM_ENDPOINT: `http://127.0.0.1:${port}`,
+          FOUNDRY_BENCH_REAP_SECONDS: '0',
+        });
+        expect(ended.output).toContain(`endpoint ours-listed: ARM answered 404 ${code}`.trimEnd());
+        expect(ended.code).toBe(1);
+      } finally {
+        arm.close();
+      }
+    },
+  );
+
   it.each([
     [
       'a workspace cannot be looked at',
@@ -108,6 +134,18 @@ describe('before azd down', () => {
       { ARM_ENDPOINT: 'http://example.com' },
       1,
       /only name an http address on 127/,
+    ],
+    [
+      'the resource group of a workspace is not found',
+      { FOUNDRY_BENCH_WORKSPACES: `default=${SUBSCRIPTION}/rg-fault-group-missing/one` },
+      1,
+      /workspace one: ARM answered 404 ResourceGroupNotFound, which says nothing of its endpoints/,
+    ],
+    [
+      'the workspace itself is gone',
+      { FOUNDRY_BENCH_WORKSPACES: `default=${SUBSCRIPTION}/rg/fault-workspace-missing` },
+      0,
+      /does not exist any more, and its endpoints with it/,
     ],
     ['nothing was ever provisioned', { FOUNDRY_BENCH_INSTALLATION: '' }, 0, /never provisioned/],
   ])('where %s', async (_, env, code, sentence) => {
