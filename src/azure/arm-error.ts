@@ -69,12 +69,16 @@ export function explainArmError(what: string, error: unknown, callMs: number): C
   }
 }
 
+/** ARM's words for a workspace that is missing, whose code is that of anything that is: nothing follows its name. */
+const NAMES_A_WORKSPACE = /Microsoft\.MachineLearningServices\/workspaces\/[^/']+' under resource group/i;
+
 /**
- * Whether a 404 with this code says that something above the thing is missing. "Parent" is the workspace for an
- * endpoint, but the endpoint for a deployment, whose absence is an answer.
+ * Whether a 404 with this code and these words says that something above the thing is missing. "Parent" is the
+ * workspace for an endpoint, but the endpoint for a deployment, whose absence is an answer.
  */
-export function isParentMissing(code: string, parentMustExist: boolean): boolean {
+export function isParentMissing(code: string, parentMustExist: boolean, message = ''): boolean {
   if (code === 'ParentResourceNotFound') return parentMustExist;
+  if (code === 'ResourceNotFound') return NAMES_A_WORKSPACE.test(message);
   return /^(SubscriptionNotFound|ResourceGroupNotFound|WorkspaceNotFound|InvalidResourceNamespace)$/.test(
     code,
   );
@@ -112,7 +116,7 @@ const REMEDIES: readonly Remedy[] = [
     say: 'Another operation on the same endpoint is in progress; try again when it is over.',
   },
   {
-    when: (status, code) => status === 404 && isParentMissing(code, true),
+    when: (status, code, message) => status === 404 && isParentMissing(code, true, message),
     retryable: false,
     say: 'Check subscription, resource group and workspace in the setting WORKSPACES.',
   },

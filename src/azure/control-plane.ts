@@ -415,7 +415,7 @@ async function orNull<Result>(
     return await call(what, run);
   } catch (error) {
     if (!(error instanceof ControlPlaneError) || error.status !== 404) throw error;
-    if (isParentMissing(error.code, parent === 'must exist')) throw error;
+    if (isParentMissing(error.code, parent === 'must exist', error.message)) throw error;
     return null;
   }
 }

@@ -159,4 +159,17 @@ describe('a 404', () => {
     expect(isParentMissing('ParentResourceNotFound', false)).toBe(false);
     expect(isParentMissing('ResourceNotFound', true)).toBe(false);
   });
+
+  it('of the workspace may have the code of an endpoint’s; then its words tell, and what to check', () => {
+    const missing = (what: string) =>
+      `The Resource 'Microsoft.MachineLearningServices/workspaces/${what}' under resource group 'g' was not found.`;
+    expect(isParentMissing('ResourceNotFound', false, missing('lab'))).toBe(true);
+    expect(isParentMissing('ResourceNotFound', true, missing('lab/onlineEndpoints/fb-1'))).toBe(false);
+    const told = explainArmError(
+      'read the workspace lab',
+      restError(404, 'ResourceNotFound', missing('lab')),
+      1,
+    );
+    expect(told.message).toContain('in the setting WORKSPACES');
+  });
 });
