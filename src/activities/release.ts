@@ -113,7 +113,9 @@ export async function releaseByName(services: Services, names: readonly string[]
 export async function releaseLease(services: Services, lease: Lease): Promise<ReleaseProgress> {
   const { controlPlane, stores, now } = services;
   try {
-    const state = await controlPlane.readEndpoint(lease.workspace, lease.endpoint);
+    const look = () => controlPlane.readEndpoint(lease.workspace, lease.endpoint);
+    // One 404 may be that of a replica that lags behind, and closing the lease ends every safeguard but the tags.
+    const state = (await look()) ?? (await look());
     if (state !== null && !isOurs(state.tags, services.settings.owner)) {
       const releaseError = `The endpoint ${lease.endpoint} does not carry the tags of this installation, so it is not deleted; delete it by hand if it is yours.`;
       await stores.leases.change(lease.endpoint, () => ({ releaseError }));
