@@ -152,6 +152,18 @@ describe('what is only the moment’s', () => {
     60_000,
   );
 
+  it('a 404 for an endpoint that is there does not pass for its end', async () => {
+    const { run } = await play('', {
+      before: async (step, call) => {
+        if (step === 'releaseEndpoint' && call === 1)
+          await rules([{ operation: 'GET endpoint', nth: 1, fault: 'arm-404' }]);
+      },
+    });
+    await rules([]);
+    expect(run).toMatchObject({ state: 'completed', failure: null });
+    await expectNothingLeft();
+  });
+
   it('and lasts is told when the stage’s time is over, with what Azure said', async () => {
     const { run } = await play('put-updating.9999', {
       before: (step, call) => {
@@ -180,6 +192,28 @@ describe('what Azure ML really runs', () => {
     });
     expect(run.billing.instances).toBe(wanted.instances);
     if (fault === 'sku-other') expect(run.billing.pricePerHourUsd).toBeGreaterThan(3.7);
+    await expectNothingLeft();
+  });
+
+  it('ends measuring in time for what the plan may cost, however late its own deadline is', async () => {
+    const { createSteps } = await import('../../src/activities/steps.ts');
+    const seen: { atMs: number; deadlineMs: number; run: RunRecord }[] = [];
+    await play('instances-other.3', {
+      before: async (step) => {
+        if (step !== 'measure') return;
+        const [lease] = await real.services.stores.leases.listOpen();
+        const runId = lease?.runId ?? '';
+        const atMs = real.services.now();
+        const late = { runId, measureDeadlineMs: atMs + 24 * 3_600_000 };
+        const { deadlineMs } = await createSteps(real.services).planMeasuring(late);
+        seen.push({ atMs, deadlineMs, run: await read(runId) });
+      },
+    });
+    expect(seen).toHaveLength(1);
+    for (const { atMs, deadlineMs, run } of seen) {
+      expect(deadlineMs).toBeGreaterThan(atMs);
+      expect(accruedUsd(run.billing, deadlineMs)).toBeLessThan(run.plan.boundUsd ?? 0);
+    }
     await expectNothingLeft();
   });
 
