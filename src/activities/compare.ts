@@ -4,23 +4,21 @@
  */
 import {
   type ComparisonRecord,
-  isComparisonOver,
+  laneCount,
   startedRunIds,
   takeTurn,
   targetRunId,
 } from '../core/comparison/comparison-record.ts';
-import {
-  buildComparisonReport,
-  type ComparisonReport,
-  type TargetOutcome,
-} from '../core/comparison/comparison-report.ts';
-import { cellsPerRound, judgeRace, type RaceRunner, raceMetric } from '../core/comparison/race-judge.ts';
+import { buildComparisonReport, type ComparisonReport } from '../core/comparison/comparison-report.ts';
+import { cellsPerRound } from '../core/comparison/race-judge.ts';
+import { raceOf } from '../core/comparison/race-of.ts';
 import type { RaceHistory } from '../core/comparison/race-replay.ts';
+import type { TargetOutcome } from '../core/comparison/target-outcome.ts';
 import type { RunFailure } from '../core/failure.ts';
-import { repeatPlanOf } from '../core/measuring/repeats.ts';
 import { isFinal, queuedRun, type RaceOver, type RunRecord } from '../core/run.ts';
 import type { StepHandlers } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
+import { readKnownSpread } from './known-spread.ts';
 
 /** A run may queue for a day, and its release may take longer than its bound says. */
 const QUEUE_MS = 25 * 3_600_000;
@@ -32,12 +30,14 @@ export function comparisonSteps(
 ): Pick<StepHandlers, 'startComparison' | 'nextTarget' | 'judgeRace' | 'finishComparison'> {
   return {
     startComparison: async ({ comparisonId }) => {
+      const queued = await readComparison(services, comparisonId);
+      const spread = queued.spread ?? (await readKnownSpread(services, queued));
       const record = await services.stores.comparisons.change(comparisonId, (now) =>
-        now.state === 'queued' ? { state: 'running', startedAtMs: services.now() } : null,
+        now.state === 'queued' ? { state: 'running', startedAtMs: services.now(), spread } : null,
       );
-      const { strategy, maxParallel, targets } = record.comparison;
+      const { strategy } = record.comparison;
       return {
-        lanes: Math.min(maxParallel, targets.length),
+        lanes: laneCount(record.comparison),
         raceUntilMs: strategy === 'race' ? services.now() + record.boundMinutes * 60_000 + QUEUE_MS : null,
       };
     },
@@ -47,7 +47,8 @@ export function comparisonSteps(
       pollSeconds: Math.max(LEAST_POLL_SECONDS, services.settings.pollSeconds),
     }),
     finishComparison: async ({ comparisonId, failure }) => {
-      await finish(services, await readComparison(services, comparisonId), failure);
+      const trouble = failure === null ? null : ({ code: 'internal', message: failure } as const);
+      await endComparison(services, await readComparison(services, comparisonId), trouble);
       return {};
     },
   };
@@ -58,11 +59,8 @@ export async function reportComparison(
   services: Services,
   record: ComparisonRecord,
 ): Promise<ComparisonReport> {
-  return buildComparisonReport(
-    record.comparison,
-    await readOutcomes(services, record),
-    record.spread ?? null,
-  );
+  const outcomes = await readOutcomes(services, record, await readRuns(services, record));
+  return buildComparisonReport(record.comparison, outcomes, record.spread ?? null);
 }
 
 /** Runs of a comparison by target; null for one that was not started. */
@@ -119,11 +117,12 @@ async function startNextTarget(
 
 /** Tells who is out; gives whether there is nothing left to judge. */
 async function judge(services: Services, record: ComparisonRecord): Promise<boolean> {
-  if (isComparisonOver(record.state) || record.cancelRequestedAtMs !== null) return true;
+  if (isFinal(record.state) || record.cancelRequestedAtMs !== null) return true;
   const runs = await readRuns(services, record);
   const isOver = runs.every((run) => run !== null && isFinal(run.state));
   if (!isOver && !mayHaveNewRound(record, runs)) return false;
-  const history = await playRace(services, record, runs);
+  const outcomes = await readOutcomes(services, record, runs);
+  const { history } = raceOf(record.comparison, outcomes, record.spread ?? null);
   for (const [target, run] of runs.entries()) {
     const label = record.comparison.targets[target]?.label;
     const raceOver = label === undefined || run === null ? null : verdictOn(label, history);
@@ -145,41 +144,6 @@ function mayHaveNewRound(record: ComparisonRecord, runs: readonly (RunRecord | n
   });
 }
 
-async function playRace(
-  services: Services,
-  { comparison }: ComparisonRecord,
-  runs: readonly (RunRecord | null)[],
-): Promise<RaceHistory> {
-  const cells = await Promise.all(
-    runs.map((run) => (run === null ? [] : services.stores.cells.list(run.id))),
-  );
-  const specs = comparison.targets.map(({ spec }) => spec);
-  const runners = comparison.targets.map(({ label, spec }, target): RaceRunner => {
-    const run = runs[target] ?? null;
-    const { pricePerHourUsd = null, instances = 1 } = run?.billing ?? {};
-    return {
-      label,
-      cells: cells[target] ?? [],
-      hourlyUsd: pricePerHourUsd === null ? null : pricePerHourUsd * instances,
-      over: run !== null && (isFinal(run.state) || run.state === 'releasing'),
-      cellsPerRound: cellsPerRound(spec),
-    };
-  });
-  const plan = {
-    rounds: Math.max(...specs.map(({ measure }) => repeatPlanOf(measure.repeats).most)),
-    attainment: specs[0]?.slo?.attainment ?? null,
-    spread: null,
-  };
-  return judgeRace(
-    plan,
-    runners,
-    raceMetric(
-      cells,
-      specs.some(({ slo }) => slo !== null),
-    ),
-  );
-}
-
 /** Who was dropped, and who is left alone because others were; null for whoever measures on. */
 function verdictOn(label: string, { rounds, drops, ended }: RaceHistory): RaceOver | null {
   const drop = drops.find((one) => one.label === label);
@@ -195,8 +159,11 @@ async function stopRun(services: Services, run: RunRecord, raceOver: RaceOver): 
   );
 }
 
-async function readOutcomes(services: Services, record: ComparisonRecord): Promise<TargetOutcome[]> {
-  const runs = await readRuns(services, record);
+async function readOutcomes(
+  services: Services,
+  record: ComparisonRecord,
+  runs: readonly (RunRecord | null)[],
+): Promise<TargetOutcome[]> {
   const outcomes: TargetOutcome[] = [];
   for (const [target, { label }] of record.comparison.targets.entries()) {
     const run = runs[target] ?? null;
@@ -218,20 +185,27 @@ export function explainTarget(
 ): string | null {
   if (run === null) {
     if (cancelRequestedAtMs !== null) return 'It was not started, because the comparison was canceled.';
-    return isComparisonOver(state) ? 'It was not started.' : null;
+    return isFinal(state) ? 'It was not started.' : null;
   }
   if (run.state === 'failed') return run.failure?.message ?? 'Its run failed without a reason.';
   if (run.state === 'canceled') return 'Its run was canceled.';
   return null;
 }
 
-async function finish(services: Services, record: ComparisonRecord, trouble: string | null): Promise<void> {
-  if (isComparisonOver(record.state)) return;
+/** Its report and its final state; `trouble` is what else than its targets has failed. */
+export async function endComparison(
+  services: Services,
+  record: ComparisonRecord,
+  trouble: RunFailure | null,
+): Promise<void> {
+  if (isFinal(record.state)) return;
   const runs = await readRuns(services, record);
-  await services.stores.comparisonReports.save(record.id, await reportComparison(services, record));
   const failure = failureOf(record, runs, trouble);
+  // What was not started yet will not be any more.
+  const over = { ...record, state: failure === null ? 'completed' : 'failed' } as const;
+  await services.stores.comparisonReports.save(record.id, await reportComparison(services, over));
   await services.stores.comparisons.change(record.id, (now) =>
-    isComparisonOver(now.state)
+    isFinal(now.state)
       ? null
       : {
           state: failure !== null ? 'failed' : now.cancelRequestedAtMs !== null ? 'canceled' : 'completed',
@@ -245,9 +219,9 @@ async function finish(services: Services, record: ComparisonRecord, trouble: str
 function failureOf(
   record: ComparisonRecord,
   runs: readonly (RunRecord | null)[],
-  trouble: string | null,
+  trouble: RunFailure | null,
 ): RunFailure | null {
-  if (trouble !== null) return { code: 'internal', message: trouble };
+  if (trouble !== null) return trouble;
   const leaked = runs.findIndex((run) => run?.failure?.code === 'leaked-endpoint');
   if (leaked >= 0) {
     const label = record.comparison.targets[leaked]?.label;

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import type { SpreadHistory } from '../../src/core/comparison/pair-test.ts';
 import { nextOfRace, type RaceCandidate, totalRace } from '../../src/core/comparison/race.ts';
-import { replayRace } from '../../src/core/comparison/race-replay.ts';
+import { judgeRace } from '../../src/core/comparison/race-judge.ts';
 import { normalDraws } from './draws.ts';
 import { percent, SEEDS, upperLimit, WHOLE_WAY_SEEDS, WHOLE_WAY_TIMEOUT_MS } from './limits.ts';
 import { machineTimes, virtualCell } from './virtual-cell.ts';
@@ -132,6 +132,8 @@ function raceFromRequests(seed: number): string[] {
   const entries = behind(0.2).map((cost, index) => ({
     label: `t${index}`,
     hourlyUsd: cost,
+    over: true,
+    cellsPerRound: 1,
     cells: Array.from({ length: ROUNDS }, (_, round) =>
       virtualCell(
         { level: 1, repeat: round + 1, endpoint: `t${index}` },
@@ -141,7 +143,7 @@ function raceFromRequests(seed: number): string[] {
     ),
   }));
   const plan = { rounds: ROUNDS, attainment: null, spread: null };
-  return replayRace(plan, entries, 'throughput').drops.map(({ label }) => label);
+  return judgeRace(plan, entries, 'throughput').drops.map(({ label }) => label);
 }
 
 test('at a gap of 20 % a race spends at most 65 % of the full comparison', () => {

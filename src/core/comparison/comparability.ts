@@ -4,6 +4,7 @@
  */
 import { DurationHistogram } from '../measuring/histogram.ts';
 import type { CellRecord, Provenance, ReportRow } from '../report/report.ts';
+import { medianOf } from '../statistics/moments.ts';
 
 /** What two sides differ in, so that none of their figures may be held against each other. */
 export interface Incomparability {
@@ -119,37 +120,36 @@ export function explainUnequalRoundTrips(one: ComparableSide, other: ComparableS
 }
 
 function medianRoundTrip(rows: readonly ReportRow[]): number | null {
-  const known = rows
-    .map((row) => row.client?.roundTripMs ?? null)
-    .filter((value) => value !== null)
-    .sort((first, second) => first - second);
-  const middle = Math.floor(known.length / 2);
-  const [below, at] = [known[middle - 1], known[middle]];
-  if (at === undefined) return null;
-  return known.length % 2 === 1 || below === undefined ? at : (below + at) / 2;
+  return medianOf(rows.map((row) => row.client?.roundTripMs ?? null).filter((value) => value !== null));
 }
 
 /** Fewer latencies may be equal to a microsecond's bucket by chance, most of all on a simulator without noise. */
 const LEAST_SAMPLES = 20;
+
+/** Rows mixed up are mixed up everywhere; of each two labels a few say it. */
+const MOST_TWINS = 3;
 
 /**
  * Cells of two labels whose latencies are the same numbers: then the same endpoint, a cache or a copy answered for
  * both, or rows were mixed up. Each sentence names one pair.
  */
 export function findIdenticalSamples(
-  one: { readonly label: string; readonly cells: readonly CellRecord[] },
-  other: { readonly label: string; readonly cells: readonly CellRecord[] },
+  sides: readonly { readonly label: string; readonly cells: readonly CellRecord[] }[],
 ): string[] {
-  const known = new Map(one.cells.flatMap((cell) => fingerprints(cell)));
-  return other.cells.flatMap((cell) =>
-    fingerprints(cell).flatMap(([print]) => {
-      const twin = known.get(print);
-      return twin === undefined
-        ? []
-        : [
-            `"${one.label}" ${name(twin)} and "${other.label}" ${name(cell)} hold exactly the same latencies: one of them is not a measurement of its own.`,
-          ];
-    }),
+  const marked = sides.map(({ label, cells }) => ({ label, prints: new Map(cells.flatMap(fingerprints)) }));
+  return marked.flatMap((one, index) =>
+    marked.slice(index + 1).flatMap((other) =>
+      [...other.prints]
+        .flatMap(([print, cell]) => {
+          const twin = one.prints.get(print);
+          return twin === undefined
+            ? []
+            : [
+                `"${one.label}" ${name(twin)} and "${other.label}" ${name(cell)} hold exactly the same latencies: one of them is not a measurement of its own.`,
+              ];
+        })
+        .slice(0, MOST_TWINS),
+    ),
   );
 }
 

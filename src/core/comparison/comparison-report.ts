@@ -4,17 +4,10 @@
  * stored report equals one that is built again. Each target says how its figures were made.
  */
 
-import { repeatPlanOf } from '../measuring/repeats.ts';
+import { writeDigits } from '../figure.ts';
 import type { Price } from '../renting/price.ts';
 import { findSku } from '../renting/sku.ts';
-import {
-  answerDemand,
-  type CostOfUse,
-  costOfUse,
-  type Demand,
-  type DemandAnswer,
-  usdPerRequestByToken,
-} from '../report/demand.ts';
+import { type CostOfUse, costOfUse, type DemandAnswer, usdPerRequestByToken } from '../report/demand.ts';
 import {
   buildReport,
   type CellRecord,
@@ -22,9 +15,7 @@ import {
   type ReportRow,
   usdPerMillionTokens,
 } from '../report/report.ts';
-import { isFinal, type RunRecord } from '../run.ts';
-import { loadModelOf } from '../spec/load-model.ts';
-import { sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
+import { distinctWorkloads, sameWorkload, type Workload, workloadId } from '../spec/workload.ts';
 import { type BreakEven, breakEvens } from './break-even.ts';
 import {
   type ComparableSide,
@@ -34,25 +25,20 @@ import {
   type Incomparability,
 } from './comparability.ts';
 import type { Comparison } from './comparison.ts';
-import { comparePair, type PairVerdict, type SpreadHistory } from './pair-test.ts';
+import { describeSpread } from './deployment-spread.ts';
+import {
+  comparePair,
+  type DeploymentRates,
+  type PairOptions,
+  type PairVerdict,
+  type SpreadHistory,
+} from './pair-test.ts';
 import { billRace, type RaceCost } from './race-bill.ts';
-import { cellsPerRound, judgeRace } from './race-judge.ts';
+import { raceMetric } from './race-judge.ts';
+import { raceOf } from './race-of.ts';
 import type { RaceHistory } from './race-replay.ts';
+import { priceOf, type TargetOutcome } from './target-outcome.ts';
 import { deploymentOf, deploymentRates, type RateMetric } from './target-rates.ts';
-
-/** What became of a target, in the order of the comparison. */
-export interface TargetOutcome {
-  readonly label: string;
-  /** The runs behind it, one or several deployments of the same; empty where none was started. */
-  readonly runs: readonly TargetRun[];
-  /** Why there is nothing, or not everything; null where all went well. */
-  readonly failure: string | null;
-}
-
-export interface TargetRun {
-  readonly run: RunRecord;
-  readonly cells: readonly CellRecord[];
-}
 
 export interface ComparisonReport {
   /** The answer in sentences, the most important first. */
@@ -199,14 +185,17 @@ export function buildComparisonReport(
 ): ComparisonReport {
   const targets = outcomes.map((outcome) => gather(comparison, outcome));
   const hasSlo = comparison.targets.some(({ spec }) => spec.slo !== null);
-  const metric = metricOf(targets, hasSlo);
+  const metric = raceMetric(
+    targets.map(({ cells }) => cells),
+    hasSlo,
+  );
   const workloads = workloadsOf(targets).map((workload) => compareWorkload(workload, targets));
-  const pairs = comparePairs(comparison, targets, workloads, metric, history);
-  const demands = targets.flatMap(({ label, demand, answers }) =>
-    demand === null ? [] : [{ label, answers }],
+  const pairs = comparePairs(targets, workloads, metric, { threshold: comparison.threshold, history });
+  const demands = targets.flatMap(({ label, demands: answers }) =>
+    answers === null ? [] : [{ label, answers }],
   );
   const evens = breakEvens(targets.map((target) => ({ ...target, rows: target.eligible })));
-  const race = comparison.strategy === 'race' ? reportRace(comparison, targets, metric, history) : null;
+  const race = comparison.strategy === 'race' ? reportRace(comparison, targets, history) : null;
   const simulated = targets.some((target) => target.report?.simulated === true);
   return {
     headline: [
@@ -224,32 +213,22 @@ export function buildComparisonReport(
     breakEvens: evens,
     demands,
     race,
-    warnings: warningsOf(targets, simulated),
+    warnings: warningsOf(targets, simulated, history),
     simulated,
   };
 }
 
 function reportRace(
-  { targets: compared }: Comparison,
+  comparison: Comparison,
   targets: readonly Gathered[],
-  metric: RateMetric,
   spread: SpreadHistory | null,
 ): RaceReport {
-  const rounds = Math.max(...compared.map(({ spec }) => repeatPlanOf(spec.measure.repeats).most));
-  const runners = targets.map((target) => ({
-    ...target,
-    cellsPerRound: Math.max(
-      1,
-      ...compared.flatMap(({ label, spec }) => (label === target.label ? cellsPerRound(spec) : [])),
-    ),
-    over:
-      target.runs.length === 0
-        ? target.failure !== null
-        : target.runs.every(({ run }) => isFinal(run.state) || run.state === 'releasing'),
-  }));
-  const attainment = compared[0]?.spec.slo?.attainment ?? null;
-  const billed = runners.map((runner) => ({ ...runner, runs: runner.runs.map(({ run }) => run) }));
-  return { ...judgeRace({ rounds, attainment, spread }, runners, metric), cost: billRace(rounds, billed) };
+  const { rounds, runners, history } = raceOf(comparison, targets, spread);
+  const billed = runners.map((runner, target) => {
+    const { gpus = null, runs = [] } = targets[target] ?? {};
+    return { ...runner, gpus, runs: runs.map(({ run }) => run) };
+  });
+  return { ...history, cost: billRace(rounds, billed) };
 }
 
 /** A target with everything that is asked of it. */
@@ -263,8 +242,8 @@ interface Gathered extends TargetOutcome {
   readonly tokenPrices: { readonly input: number; readonly output: number } | null;
   readonly gpus: number | null;
   readonly side: ComparableSide;
-  readonly demand: Demand | null;
-  readonly answers: readonly DemandAnswer[];
+  /** Null where the target has no demand. */
+  readonly demands: readonly DemandAnswer[] | null;
 }
 
 function gather(comparison: Comparison, outcome: TargetOutcome): Gathered {
@@ -274,13 +253,8 @@ function gather(comparison: Comparison, outcome: TargetOutcome): Gathered {
   const cells = outcome.runs.flatMap((one) => one.cells);
   const report = first === undefined ? null : buildReport(first.run, cells);
   const rows = report?.rows ?? [];
-  const instances = first?.run.billing.instances ?? spec.target.instances ?? 1;
-  const pricePerHourUsd = first?.run.billing.pricePerHourUsd ?? null;
-  const tokenPrices = spec.target.kind === 'existing' ? spec.target.tokenPricesUsdPerMillion : null;
-  const hourlyUsd = pricePerHourUsd === null || tokenPrices !== null ? null : pricePerHourUsd * instances;
+  const { instances, hourlyUsd, tokenPrices } = priceOf(spec, outcome);
   const sku = findSku(rows[0]?.provenance.sku ?? spec.target.sku ?? '');
-  const asked: Demand | null | undefined = spec.demand;
-  const demand = asked ?? null;
   return {
     ...outcome,
     cells,
@@ -291,18 +265,7 @@ function gather(comparison: Comparison, outcome: TargetOutcome): Gathered {
     tokenPrices,
     gpus: sku === undefined || tokenPrices !== null ? null : sku.gpus * instances,
     side: { label: outcome.label, rows, image: first?.run.endpoint?.image ?? null },
-    demand,
-    answers:
-      demand === null || report === null
-        ? []
-        : answerDemand(demand, {
-            rows,
-            answers: report.answers,
-            arrival: loadModelOf(spec).arrival,
-            instances,
-            pricePerHourUsd,
-            tokenPricesUsdPerMillion: tokenPrices,
-          }),
+    demands: spec.demand == null ? null : (report?.demands ?? []),
   };
 }
 
@@ -319,14 +282,6 @@ function leftOutReason(row: ReportRow, report: Report | null): string | null {
     : 'a lower level is not shown to meet the objectives';
 }
 
-/** Goodput where there are objectives and every target that carried something can be judged by them. */
-function metricOf(targets: readonly Gathered[], hasSlo: boolean): RateMetric {
-  const judged = targets
-    .filter(({ rows }) => rows.some((row) => row.succeeded > 0))
-    .every(({ rows }) => rows.some((row) => row.goodputTokensPerSecond !== null));
-  return hasSlo && judged ? 'goodput' : 'throughput';
-}
-
 /** Output that counts: what kept the objectives where there are some. */
 function usefulRate(row: ReportRow): number | null {
   return row.slo === null ? row.outputUnitsPerSecond : row.goodputTokensPerSecond;
@@ -340,8 +295,7 @@ function usefulCost(row: ReportRow, { hourlyUsd, tokenPrices }: Gathered): numbe
 }
 
 function workloadsOf(targets: readonly Gathered[]): Workload[] {
-  const all = targets.flatMap(({ rows }) => rows.map((row) => row.workload));
-  return [...new Map(all.map((workload) => [workloadId(workload), workload])).values()];
+  return distinctWorkloads(targets.flatMap(({ rows }) => rows.map((row) => row.workload)));
 }
 
 function compareWorkload(workload: Workload, targets: readonly Gathered[]): WorkloadComparison {
@@ -450,30 +404,30 @@ function matchedEntry(row: ReportRow, target: Gathered): MatchedEntry {
 
 /** Each other target against the cheapest of the first workload, or against the first one where none is cheapest. */
 function comparePairs(
-  { threshold }: Comparison,
   targets: readonly Gathered[],
   workloads: readonly WorkloadComparison[],
   metric: RateMetric,
-  history: SpreadHistory | null,
+  options: PairOptions,
 ): PairComparison[] {
   const named = workloads.find(({ cheapest }) => cheapest !== null)?.cheapest?.label;
   const first = targets.find(({ label }) => label === named) ?? targets[0];
   if (first === undefined) return [];
+  const rates = deploymentRates(first.cells, metric);
   return targets
     .filter((target) => target !== first)
-    .map((second) => comparePairOf(first, second, metric, { threshold, history }));
+    .map((second) => comparePairOf({ ...first, rates }, second, metric, options));
 }
 
 function comparePairOf(
-  first: Gathered,
+  first: Gathered & { readonly rates: readonly DeploymentRates[] },
   second: Gathered,
   metric: RateMetric,
-  options: { readonly threshold: number; readonly history: SpreadHistory | null },
+  options: PairOptions,
 ): PairComparison {
   const routeIsCompared = apiOf(first) !== apiOf(second);
   const incomparable = findIncomparabilities(first.side, second.side, { routeIsCompared });
   const tested = comparePair(
-    incomparable.length > 0 ? [] : deploymentRates(first.cells, metric),
+    incomparable.length > 0 ? [] : first.rates,
     deploymentRates(second.cells, metric),
     options,
   );
@@ -536,15 +490,17 @@ function describeCheapest(
     const fastest = byGoodput[0];
     return fastest === undefined
       ? `${name}: no target ${hasSlo ? 'is shown to meet the objectives' : 'has a figure that may be built on'}.`
-      : `${name}: no price is known, so none is the cheapest; "${fastest.label}" carries most at ${fastest.cellId}: ${digits(fastest.value)} output tokens a second${hasSlo ? ' within the objectives' : ''}.`;
+      : `${name}: no price is known, so none is the cheapest; "${fastest.label}" carries most at ${fastest.cellId}: ${writeDigits(fastest.value)} output tokens a second${hasSlo ? ' within the objectives' : ''}.`;
   }
   const row = rows(cheapest.label, cheapest.cellId);
   const rate = row === undefined ? null : usefulRate(row);
   const next = byCost[1];
   const others =
-    next === undefined ? '' : `; next is "${next.label}" with ${digits(next.value)} USD at ${next.cellId}`;
+    next === undefined
+      ? ''
+      : `; next is "${next.label}" with ${writeDigits(next.value)} USD at ${next.cellId}`;
   const what = hasSlo ? 'the cheapest that meets the objectives' : 'the cheapest (no objectives were given)';
-  return `${name}: "${cheapest.label}" is ${what}: ${digits(cheapest.value)} USD per million output tokens at ${cheapest.cellId}${rate === null ? '' : `, ${digits(rate)} output tokens a second`}${others}.`;
+  return `${name}: "${cheapest.label}" is ${what}: ${writeDigits(cheapest.value)} USD per million output tokens at ${cheapest.cellId}${rate === null ? '' : `, ${writeDigits(rate)} output tokens a second`}${others}.`;
 }
 
 function summarise(target: Gathered): TargetSummary {
@@ -598,29 +554,24 @@ function madeOf({ runs, rows, cells, report }: Gathered): FiguresMade | null {
   };
 }
 
-function warningsOf(targets: readonly Gathered[], simulated: boolean): string[] {
-  const identical = targets.flatMap((one, index) =>
-    targets.slice(index + 1).flatMap((other) => findIdenticalSamples(one, other).slice(0, MOST_TWINS)),
-  );
+function warningsOf(
+  targets: readonly Gathered[],
+  simulated: boolean,
+  history: SpreadHistory | null,
+): string[] {
   return [
     ...(simulated
       ? ['Simulated: a model of GPUs answered, not Azure. The order says nothing about real SKUs.']
       : []),
     ...targets.flatMap(({ label, failure }) => (failure === null ? [] : [`"${label}": ${failure}`])),
-    ...identical,
+    ...findIdenticalSamples(targets),
     ...targets.flatMap(({ label, report }) =>
       report?.stoppedBy == null ? [] : [`"${label}": ${report.stoppedBy}`],
     ),
+    ...(targets.filter(({ rows }) => rows.length > 0).length > 1 ? [describeSpread(history)] : []),
   ];
 }
 
-/** Rows mixed up are mixed up everywhere; a few say it. */
-const MOST_TWINS = 3;
-
 function divide(value: number | null, by: number | null): number | null {
   return value === null || by === null || by === 0 ? null : value / by;
-}
-
-function digits(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

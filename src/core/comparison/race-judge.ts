@@ -9,7 +9,7 @@ import { loadModelOf } from '../spec/load-model.ts';
 import { levelsOf } from '../spec/plan.ts';
 import type { BenchmarkSpec } from '../spec/spec.ts';
 import type { RacePlan } from './race.ts';
-import { type RaceEntry, type RaceHistory, replayRace } from './race-replay.ts';
+import { playRound, type RaceEntry, type RaceHistory, raceTimeline, startOfRace } from './race-replay.ts';
 import type { RateMetric } from './target-rates.ts';
 
 export interface RaceRunner extends RaceEntry {
@@ -19,17 +19,19 @@ export interface RaceRunner extends RaceEntry {
 }
 
 export function judgeRace(plan: RacePlan, runners: readonly RaceRunner[], metric: RateMetric): RaceHistory {
-  let history: RaceHistory = { rounds: [], drops: [], ended: null };
-  for (let round = 1; round <= plan.rounds; round += 1) {
-    const racing = runners.filter(({ label }) => history.drops.every((drop) => drop.label !== label));
-    const behind = racing.filter((runner) => roundsOf(runner) < round);
+  const entrants = runners.map((runner) => {
+    const measured = roundsOf(runner);
+    const cells = runner.cells.filter(({ repeat }) => repeat <= measured);
+    return { ...runner, measured, timeline: raceTimeline({ ...runner, cells }, metric) };
+  });
+  const timelines = entrants.map(({ timeline }) => timeline);
+  let history = startOfRace();
+  for (let round = 1; round <= plan.rounds && history.ended === null; round += 1) {
+    const { drops } = history;
+    const racing = entrants.filter(({ label }) => drops.every((drop) => drop.label !== label));
+    const behind = racing.filter(({ measured }) => measured < round);
     if (behind.some(({ over }) => !over) || behind.length === racing.length) return history;
-    const entries = runners.map((runner) => ({
-      ...runner,
-      cells: runner.cells.filter(({ repeat }) => repeat <= Math.min(round, roundsOf(runner))),
-    }));
-    history = replayRace(plan, entries, metric);
-    if (history.ended !== null) return history;
+    history = playRound(plan, history, timelines, round);
   }
   return history;
 }

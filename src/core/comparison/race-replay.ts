@@ -1,6 +1,6 @@
 /**
- * A race from its rows: what each candidate cost in each round, and the race run again over them, so that who was
- * dropped when, and why, follows from what is stored. A round is a repeat of every cell. Pure.
+ * A race from its rows, round by round: what each candidate cost, who was dropped when, and why. A round is a repeat of
+ * every cell. Pure.
  */
 
 import { type CellRecord, usdPerMillionTokens } from '../report/report.ts';
@@ -30,70 +30,91 @@ export interface RaceRound {
   readonly costs: readonly { readonly label: string; readonly usdPerMillionOutputTokens: number | null }[];
 }
 
+/** A candidate's rows, gone through once: what each round cost, and the rows that objectives are judged by. */
+export interface RaceTimeline {
+  readonly label: string;
+  /** Repeats and deployments of all rows. */
+  readonly rows: readonly { readonly repeat: number; readonly deployment: string }[];
+  /** By round from the first on; see `RaceCandidate`. */
+  readonly costs: readonly (number | null)[];
+  /** Null where no request is held against objectives. */
+  readonly judged: readonly CellRecord[] | null;
+}
+
 /**
- * A candidate as it stands after `round` rounds. In each round its cost is that of its cheapest level, and of several
- * workloads the geometric mean; null where one workload carried nothing.
+ * In each round a candidate's cost is that of its cheapest level, and of several workloads the geometric mean; null
+ * where one workload carried nothing.
  */
-export function raceCandidate(
-  { label, cells, hourlyUsd }: RaceEntry,
-  round: number,
-  metric: RateMetric,
-): RaceCandidate {
-  const known = cells.filter((cell) => cell.repeat <= round);
-  const measured = Math.max(0, ...known.map((cell) => cell.repeat));
-  const costs = Array.from({ length: measured }, (_, index) =>
-    costOfRound(
-      known.filter((cell) => cell.repeat === index + 1),
-      hourlyUsd,
-      metric,
-    ),
+export function raceTimeline({ label, cells, hourlyUsd }: RaceEntry, metric: RateMetric): RaceTimeline {
+  const sound = cells.filter(isSound);
+  const costs = new Map<CellRecord, number | null>(
+    sound.map((cell) => [cell, usdPerMillionTokens(hourlyUsd, rateOf(cell.summary, metric))]),
   );
+  const rounds = Math.max(0, ...cells.map(({ repeat }) => repeat));
   return {
     label,
-    state: 'racing',
-    costs,
-    deployments: Math.max(1, new Set(known.map(deploymentOf)).size),
-    objectives: metric === 'goodput' ? levelCounts(known) : null,
+    rows: cells.map((cell) => ({ repeat: cell.repeat, deployment: deploymentOf(cell) })),
+    costs: Array.from({ length: rounds }, (_, index) =>
+      costOfRound(
+        cells.filter(({ repeat }) => repeat === index + 1),
+        costs,
+      ),
+    ),
+    judged: metric === 'goodput' ? sound : null,
   };
 }
 
-/** The whole race again; a candidate without rows of a round is out from that round on. */
-export function replayRace(plan: RacePlan, entries: readonly RaceEntry[], metric: RateMetric): RaceHistory {
-  const rounds: RaceRound[] = [];
-  const drops: RaceDrop[] = [];
-  for (let round = 1; round <= plan.rounds; round += 1) {
-    const isOut = ({ label }: RaceEntry) => drops.some((drop) => drop.label === label);
-    const candidates = entries.map((entry): RaceCandidate => {
-      const candidate = raceCandidate(entry, round, metric);
-      const out = isOut(entry) || candidate.costs.length < round;
-      return out ? { ...candidate, state: 'out' } : candidate;
-    });
-    const racing = candidates.filter(({ state }) => state === 'racing');
-    if (racing.length === 0) break;
-    rounds.push({
-      round,
-      costs: racing.map(({ label, costs }) => ({
-        label,
-        usdPerMillionOutputTokens: costs[round - 1] ?? null,
-      })),
-    });
-    const step = nextOfRace(plan, candidates);
-    drops.push(...step.dropped);
-    if (step.kind === 'over') return { rounds, drops, ended: step.sentence };
-  }
-  return { rounds, drops, ended: null };
+/** A candidate as it stands after `round` rounds. */
+export function raceCandidate({ label, rows, costs, judged }: RaceTimeline, round: number): RaceCandidate {
+  const known = rows.filter(({ repeat }) => repeat <= round);
+  return {
+    label,
+    state: 'racing',
+    costs: costs.slice(0, Math.max(0, ...known.map(({ repeat }) => repeat))),
+    deployments: Math.max(1, new Set(known.map(({ deployment }) => deployment)).size),
+    objectives: judged === null ? null : levelCounts(judged.filter(({ repeat }) => repeat <= round)),
+  };
+}
+
+export function startOfRace(): RaceHistory {
+  return { rounds: [], drops: [], ended: null };
+}
+
+/** One round more; a candidate without rows of it is out from then on. Nothing changes where all are out. */
+export function playRound(
+  plan: RacePlan,
+  { rounds, drops, ended }: RaceHistory,
+  timelines: readonly RaceTimeline[],
+  round: number,
+): RaceHistory {
+  const isOut = (label: string) => drops.some((drop) => drop.label === label);
+  const candidates = timelines.map((timeline): RaceCandidate => {
+    const candidate = raceCandidate(timeline, round);
+    const out = isOut(timeline.label) || candidate.costs.length < round;
+    return out ? { ...candidate, state: 'out' } : candidate;
+  });
+  const racing = candidates.filter(({ state }) => state === 'racing');
+  if (racing.length === 0) return { rounds, drops, ended };
+  const costs = racing.map(({ label, costs: known }) => ({
+    label,
+    usdPerMillionOutputTokens: known[round - 1] ?? null,
+  }));
+  const step = nextOfRace(plan, candidates);
+  return {
+    rounds: [...rounds, { round, costs }],
+    drops: [...drops, ...step.dropped],
+    ended: step.kind === 'over' ? step.sentence : null,
+  };
 }
 
 function costOfRound(
   cells: readonly CellRecord[],
-  hourlyUsd: number | null,
-  metric: RateMetric,
+  usdPerMillion: ReadonlyMap<CellRecord, number | null>,
 ): number | null {
   const cheapest = new Map<string, number>();
   for (const cell of cells) {
     const workload = workloadId(cell.workload);
-    const cost = isSound(cell) ? usdPerMillionTokens(hourlyUsd, rateOf(cell.summary, metric)) : null;
-    cheapest.set(workload, Math.min(cheapest.get(workload) ?? Infinity, cost ?? Infinity));
+    cheapest.set(workload, Math.min(cheapest.get(workload) ?? Infinity, usdPerMillion.get(cell) ?? Infinity));
   }
   const costs = [...cheapest.values()];
   if (costs.length === 0 || costs.some((cost) => !Number.isFinite(cost))) return null;
@@ -103,8 +124,7 @@ function costOfRound(
 /** Null where no request was held against objectives. */
 function levelCounts(cells: readonly CellRecord[]): RaceCandidate['objectives'] {
   const levels = new Map<string, CellRecord[]>();
-  for (const cell of cells.filter(isSound))
-    levels.set(cell.cellId, [...(levels.get(cell.cellId) ?? []), cell]);
+  for (const cell of cells) levels.set(cell.cellId, [...(levels.get(cell.cellId) ?? []), cell]);
   const counts = [...levels.values()]
     .map((level) => poolSlo(level.map(({ summary }) => summary?.slo)))
     .filter((one) => one !== null);

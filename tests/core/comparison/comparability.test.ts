@@ -128,10 +128,10 @@ describe('latencies that are the same numbers', () => {
   const cell = (e2e: readonly number[]) => aCell(shards({ e2e: aHistogram(...e2e) }));
 
   test('under two labels are told', () => {
-    const found = findIdenticalSamples(
+    const found = findIdenticalSamples([
       { label: 'a', cells: [cell(values)] },
       { label: 'b', cells: [cell(values)] },
-    );
+    ]);
     expect(found).toEqual([
       '"a" c1-p512-o128 (repeat 1) and "b" c1-p512-o128 (repeat 1) hold exactly the same latencies: one of them is not a measurement of its own.',
     ]);
@@ -139,7 +139,10 @@ describe('latencies that are the same numbers', () => {
 
   test('are not told of a few samples, or where one differs', () => {
     const twins = (one: readonly number[], other: readonly number[]) =>
-      findIdenticalSamples({ label: 'a', cells: [cell(one)] }, { label: 'b', cells: [cell(other)] });
+      findIdenticalSamples([
+        { label: 'a', cells: [cell(one)] },
+        { label: 'b', cells: [cell(other)] },
+      ]);
     expect(twins(values.slice(0, 19), values.slice(0, 19))).toEqual([]);
     expect(twins(values, values.with(3, 117.2))).toEqual([]);
   });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Comparison, parseComparison } from '../../../src/core/comparison/comparison.ts';
-import { buildComparisonReport, type TargetOutcome } from '../../../src/core/comparison/comparison-report.ts';
+import { buildComparisonReport } from '../../../src/core/comparison/comparison-report.ts';
+import type { TargetOutcome } from '../../../src/core/comparison/target-outcome.ts';
 import type { ShardSummary } from '../../../src/core/measuring/shard.ts';
 import { mergeShards } from '../../../src/core/measuring/summary.ts';
-import type { CellRecord, Provenance } from '../../../src/core/report/report.ts';
+import { buildReport, type CellRecord, type Provenance } from '../../../src/core/report/report.ts';
 import {
   aCell,
   aFailedShardSummary,
@@ -273,6 +274,27 @@ describe('a comparison with objectives', () => {
     expect(report.demands.map(({ answers }) => answers[0]?.instances)).toEqual([3, 3]);
   });
 
+  test('answers it with what the report of each run says, which counts instances as ARM told them', () => {
+    const plain = aComparison(['nc24', 'h100'], { slo: { e2eMs: 5_000 } });
+    const demand = { requestsPerMinute: 300, peakFactor: 1.2 };
+    const targets = plain.targets.map((target) => ({ ...target, spec: { ...target.spec, demand } }));
+    const comparison = { ...plain, targets } as unknown as Comparison;
+    const outcomes = (['nc24', 'h100'] as const).map((name): TargetOutcome => {
+      const outcome = anOutcome(comparison, name, [aRate(name, 1, 50, { shard: slo(100) })]);
+      const runs = outcome.runs.map(({ run, cells }) => {
+        if (run.endpoint === null) throw new Error('The run has no endpoint.');
+        return { run: { ...run, endpoint: { ...run.endpoint, instances: 2 } }, cells };
+      });
+      return { ...outcome, runs };
+    });
+    const own = outcomes.map(({ label, runs }) => ({
+      label,
+      answers: runs.flatMap(({ run, cells }) => buildReport(run, cells).demands),
+    }));
+    expect(buildComparisonReport(comparison, outcomes, null).demands).toEqual(own);
+    expect(own[0]?.answers[0]?.perInstance?.requestsPerSecond).toBeCloseTo(1, 0);
+  });
+
   test('says so where none meets them', () => {
     const comparison = aComparison(['nc24', 'h100'], { slo: { e2eMs: 5_000 } });
     const outcomes = (['nc24', 'h100'] as const).map((name) =>
@@ -430,6 +452,28 @@ describe('a target that is paid by the token', () => {
     expect(report.breakEvens).toMatchObject([{ reachable: false }]);
     expect(report.headline.at(-1)).toContain('cheaper than "nc24" at any load');
     expect(report.workloads[0]?.cheapest?.label).toBe('by token');
+  });
+});
+
+describe('what is known of deployments', () => {
+  test('is told beside the verdicts, also where nothing is', () => {
+    const { comparison, outcomes, report } = three();
+    expect(report.warnings.at(-1)).toMatch(
+      /^Earlier comparisons do not tell well enough how much deployments .* differ/,
+    );
+    const known = buildComparisonReport(comparison, outcomes, { variance: 0.03 ** 2, degreesOfFreedom: 6 });
+    expect(known.warnings.at(-1)).toContain('in earlier comparisons: 3 %, with 6 degrees of freedom');
+  });
+
+  test('is not spoken of where there is nothing to compare', () => {
+    const comparison = aComparison(['nc24', 'nc48']);
+    const outcomes = [
+      anOutcome(comparison, 'nc24', measured('nc24', 45)),
+      anOutcome(comparison, 'nc48', [], 'No capacity in eastus2.'),
+    ];
+    expect(buildComparisonReport(comparison, outcomes, null).warnings).toEqual([
+      '"nc48": No capacity in eastus2.',
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { addSpread } from '../../../src/core/comparison/deployment-spread.ts';
-import { raceCandidate } from '../../../src/core/comparison/race-replay.ts';
+import { spreadOf } from '../../../src/core/comparison/deployment-spread.ts';
+import { raceCandidate, raceTimeline } from '../../../src/core/comparison/race-replay.ts';
 import { deploymentRates } from '../../../src/core/comparison/target-rates.ts';
 import { mergeShards } from '../../../src/core/measuring/summary.ts';
 import { aCell, aFailedShardSummary, aProvenance, aShardSummary } from '../../support/builders.ts';
@@ -46,29 +46,31 @@ test('a round of a race costs what its cheapest level costs, and nothing where a
     aCell({ repeat: 2 }),
     aCell({ repeat: 2, workload: other, summary: failed }),
   ];
-  const { costs, objectives } = raceCandidate({ label: 'a', cells, hourlyUsd: 3.6 }, 2, 'throughput');
+  const timeline = raceTimeline({ label: 'a', cells, hourlyUsd: 3.6 }, 'throughput');
+  const { costs, objectives } = raceCandidate(timeline, 2);
   // 2,560 tokens in 5 seconds are 512 a second: 3.6 / 3,600 / 512 x 10^6.
   expect(costs).toEqual([expect.closeTo(1.953, 3), null]);
   expect(objectives).toBeNull();
-  expect(raceCandidate({ label: 'a', cells, hourlyUsd: 3.6 }, 1, 'throughput').costs).toHaveLength(1);
-  expect(raceCandidate({ label: 'a', cells, hourlyUsd: null }, 1, 'throughput').costs).toEqual([null]);
+  expect(raceCandidate(timeline, 1).costs).toHaveLength(1);
+  const unpriced = raceTimeline({ label: 'a', cells, hourlyUsd: null }, 'throughput');
+  expect(raceCandidate(unpriced, 1).costs).toEqual([null]);
 });
 
-test('the spread between deployments grows with what a comparison showed', () => {
-  const side = (...rates: readonly number[]) =>
-    rates.map((rate, index) => ({ deployment: `d${index}`, cells: { c1: [rate] } }));
-  expect(addSpread(null, [side(100)])).toBeNull();
-  const first = addSpread(null, [side(100, 102), side(200, 202, 204)]);
-  expect(first?.degreesOfFreedom).toBe(3);
+test('the spread between deployments is pooled over sides, each of what is the same', () => {
+  const side = (sameAs: string, ...rates: readonly number[]) => ({
+    sameAs,
+    deployments: rates.map((rate, index) => ({ deployment: `d${index}`, cells: { c1: [rate] } })),
+  });
+  expect(spreadOf([side('a', 100), side('b', 200)])).toBeNull();
   const squares = (values: readonly number[]) => {
     const logs = values.map(Math.log);
     const mean = logs.reduce((sum, value) => sum + value, 0) / logs.length;
     return logs.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   };
-  expect(first?.variance).toBeCloseTo((squares([100, 102]) + squares([200, 202, 204])) / 3, 10);
-  const second = addSpread(first, [side(50, 50)]);
-  expect(second).toEqual({
-    variance: expect.closeTo(((first?.variance ?? 0) * 3) / 4, 10),
+  // The second of "a" came later, on a deployment of its own.
+  const spread = spreadOf([side('a', 100), side('b', 200, 202, 204), side('a', 102), side('c', 50, 50)]);
+  expect(spread).toEqual({
+    variance: expect.closeTo((squares([100, 102]) + squares([200, 202, 204])) / 4, 10),
     degreesOfFreedom: 4,
   });
 });
