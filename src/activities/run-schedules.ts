@@ -6,13 +6,13 @@
  */
 import type { Comparison, ComparisonPlan } from '../core/comparison/comparison.ts';
 import { queuedComparison } from '../core/comparison/comparison-record.ts';
-import type { Fault, Parsed } from '../core/failure.ts';
+import { type Fault, messageOf, type Parsed } from '../core/failure.ts';
 import { queuedRun, type RunRecord } from '../core/run.ts';
 import {
   addNotice,
   afterAttempt,
-  messageOf,
   type Notice,
+  noticeBody,
   noticeOfEntry,
   noticesOf,
 } from '../core/schedule/notice.ts';
@@ -24,7 +24,7 @@ import {
   type ScheduledWork,
   scheduledId,
 } from '../core/schedule/schedule.ts';
-import { spreadOf } from '../core/schedule/schedule-check.ts';
+import { spreadOfHistory } from '../core/schedule/schedule-check.ts';
 import {
   addSpending,
   type HistoryEntry,
@@ -72,7 +72,7 @@ export async function runSchedules(
       const sentence = await step();
       if (sentence !== null) done.push(`Schedule ${name}: ${sentence}`);
     } catch (error) {
-      troubles.push(`Schedule ${name}: ${tell(error)}`);
+      troubles.push(`Schedule ${name}: ${messageOf(error)}`);
     }
   };
   await attempt(DEFAULT_NAME, () => defineDefault(services));
@@ -146,7 +146,7 @@ async function settle(services: Services, name: string): Promise<string | null> 
       ? {
           running: null,
           spent: addSpending(latest.spent, result.usd ?? running.boundUsd ?? 0, services.now()),
-          spread: spreadOf(now),
+          spread: spreadOfHistory(now),
           notices: tellAll(latest, noticesOf({ kind, id }, result), services.now()),
         }
       : null,
@@ -202,7 +202,7 @@ async function planDue(
     return await plan(services, work);
   } catch (error) {
     if (services.now() - sinceMs < PLAN_AGAIN_MS) throw error;
-    return { ok: false, faults: [{ path: work.kind, message: `cannot be planned: ${tell(error)}` }] };
+    return { ok: false, faults: [{ path: work.kind, message: `cannot be planned: ${messageOf(error)}` }] };
   }
 }
 
@@ -275,7 +275,7 @@ async function deliver(services: Services, record: ScheduleRecord, notice: Notic
       : await services.webhooks.post(webhook, {
           id: notice.id,
           event: notice.event,
-          body: messageOf(name, services.settings.owner, notice),
+          body: noticeBody(name, services.settings.owner, notice),
         });
   await services.stores.schedules.change(name, (now) => ({
     notices: now.notices.map((one) =>
@@ -294,8 +294,4 @@ function tellFaults(faults: readonly Fault[]): string {
 
 function iso(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-function tell(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,20 +5,15 @@
  */
 import { createHash } from 'node:crypto';
 import type { RunFailure } from '../failure.ts';
-import { newRunId } from '../run.ts';
+import { FINAL_STATES, newRunId } from '../run.ts';
 import type { Plan } from '../spec/plan.ts';
 import type { Comparison, ComparisonPlan } from './comparison.ts';
 import type { SpreadHistory } from './pair-test.ts';
 import type { RaceHistory } from './race-replay.ts';
 
-/** The last three are final. */
-export const COMPARISON_STATES = ['queued', 'running', 'completed', 'failed', 'canceled'] as const;
+export const COMPARISON_STATES = ['queued', 'running', ...FINAL_STATES] as const;
 
 export type ComparisonState = (typeof COMPARISON_STATES)[number];
-
-export function isComparisonOver(state: ComparisonState): boolean {
-  return state === 'completed' || state === 'failed' || state === 'canceled';
-}
 
 export interface ComparisonRecord {
   /** The orchestration's instance id too. Newer comparisons sort first. */
@@ -43,7 +38,7 @@ export interface ComparisonRecord {
   /** What the race has come to so far; null before its first round, and where there is none. */
   readonly race: RaceHistory | null;
   readonly failure: RunFailure | null;
-  /** Between deployments, as the schedule that started it knows it; null or absent where nothing is known. */
+  /** Between deployments, as its schedule or earlier comparisons showed it; null or absent where too little is known. */
   readonly spread?: SpreadHistory | null;
 }
 
@@ -94,6 +89,16 @@ export const COMPARISON_ID_PATTERN = /^c\d{15}-[0-9a-f]{8}$/;
 export function targetRunId(comparisonId: string, target: number): string {
   const hash = createHash('sha256').update(comparisonId).digest('hex').slice(0, 6);
   return `r${comparisonId.slice(1, 16)}-${hash}${target.toString(16).padStart(2, '0')}`;
+}
+
+/** The id of a lane's orchestration. */
+export function laneId(comparisonId: string, lane: number): string {
+  return `${comparisonId}-lane${lane}`;
+}
+
+/** How many lanes go side by side. */
+export function laneCount({ maxParallel, targets }: Pick<Comparison, 'maxParallel' | 'targets'>): number {
+  return Math.min(maxParallel, targets.length);
 }
 
 /** Ids of the runs that were started, by target; null for one that was not. */

@@ -4,11 +4,14 @@
  * and says how long it can last and what it can cost. Pure.
  */
 import { z } from 'zod';
-import type { Fault, Parsed } from '../failure.ts';
+import { distinctFaults, type Fault, type Parsed } from '../failure.ts';
 import { coresNeeded } from '../renting/quota.ts';
 import { findSku } from '../renting/sku.ts';
+import { issueFaults } from '../spec/issue-fault.ts';
 import { loadModelOf } from '../spec/load-model.ts';
 import {
+  endpointCount,
+  hourlyUsdOf,
   instancesOf,
   type Plan,
   type PlanFacts,
@@ -19,6 +22,7 @@ import {
 import { type BenchmarkSpec, parseSpec } from '../spec/spec.ts';
 import { SPEC_BOUNDS } from '../spec/spec-bounds.ts';
 import { amount, objectRule, whole } from '../spec/spec-rule.ts';
+import { sumKnown } from '../statistics/moments.ts';
 import { deriveSeed, shuffle } from '../statistics/seed.ts';
 import { PRACTICAL_THRESHOLD } from './pair-test.ts';
 
@@ -51,10 +55,12 @@ export interface ComparisonPlan {
   readonly warnings: readonly string[];
 }
 
-/** More columns than a page can show, and a bill to match. */
-const MOST_TARGETS = 20;
-const LEAST_TARGETS = 2;
-const LABEL_CHARACTERS = 64;
+export const COMPARISON_BOUNDS = {
+  leastTargets: 2,
+  /** More columns than a page can show, and a bill to match. */
+  targets: 20,
+  labelCharacters: 64,
+} as const;
 /** Three degrees of freedom more than the least: a difference of 10 % is then seen at the usual scatter of 2 %. */
 const REPEATS = 5;
 /** Five days: twenty targets one after the other, of four hours and the release each. */
@@ -71,9 +77,9 @@ const limits = z
   .prefault({});
 
 const label = z
-  .string({ error: `must be a text of 1 to ${LABEL_CHARACTERS} characters` })
+  .string({ error: `must be a text of 1 to ${COMPARISON_BOUNDS.labelCharacters} characters` })
   .min(1, 'must not be empty')
-  .max(LABEL_CHARACTERS, `must have at most ${LABEL_CHARACTERS} characters`)
+  .max(COMPARISON_BOUNDS.labelCharacters, `must have at most ${COMPARISON_BOUNDS.labelCharacters} characters`)
   .refine((text) => text.trim() === text, { error: 'must not begin or end with blanks' });
 
 const object = (example: string) =>
@@ -87,10 +93,13 @@ export const comparisonForm = z.strictObject(
       .array(object('{"label":"1xNC24","target":{"kind":"managed","sku":"..."}}'), {
         error: 'must be a list of {"label","target"}, each with any other part of the spec that it changes',
       })
-      .min(LEAST_TARGETS, `must have at least ${LEAST_TARGETS} entries; one target is a run`)
-      .max(MOST_TARGETS, `must have at most ${MOST_TARGETS} entries`),
+      .min(
+        COMPARISON_BOUNDS.leastTargets,
+        `must have at least ${COMPARISON_BOUNDS.leastTargets} entries; one target is a run`,
+      )
+      .max(COMPARISON_BOUNDS.targets, `must have at most ${COMPARISON_BOUNDS.targets} entries`),
     strategy: z.enum(['full', 'race'], { error: 'must be "full" or "race"' }).default('full'),
-    maxParallel: whole(1, MOST_TARGETS).optional(),
+    maxParallel: whole(1, COMPARISON_BOUNDS.targets).optional(),
     threshold: amount(0, 1).default(PRACTICAL_THRESHOLD),
     limits,
     seed: whole(0, 2 ** 31 - 1).default(42),
@@ -103,9 +112,11 @@ const DEFAULT_PARALLEL = 4;
 /** The comparison with every default filled in, or every fault of the input at once, each with its path. */
 export function parseComparison(input: unknown): Parsed<Comparison> {
   const parsed = comparisonForm.safeParse(input, { reportInput: true });
-  if (!parsed.success) return { ok: false, faults: parsed.error.issues.flatMap(faultsOf) };
-  const { base, targets, maxParallel, ...rest } = parsed.data;
-  const faults: Fault[] = [...baseFaults(base), ...labelFaults(targets)];
+  const formFaults = parsed.success ? [] : issueFaults(parsed.error.issues, 'a comparison');
+  const form = parsed.success ? parsed.data : readForm(input);
+  if (form === null) return { ok: false, faults: formFaults };
+  const { base, targets, maxParallel, ...rest } = form;
+  const faults: Fault[] = [...formFaults, ...baseFaults(base), ...labelFaults(targets)];
   const compared = targets.map((entry, index): ComparedTarget | null => {
     const { label: named, ...overrides } = entry;
     faults.push(...overrideFaults(overrides, index));
@@ -117,10 +128,25 @@ export function parseComparison(input: unknown): Parsed<Comparison> {
   const race = rest.strategy === 'race';
   if (race) faults.push(...raceFaults(compared, maxParallel));
   const known = compared.filter((target) => target !== null);
+  // What is wrong with the base is told once and not for each target.
   const distinct = distinctFaults(faults);
   if (distinct.length > 0) return { ok: false, faults: distinct };
   const parallel = maxParallel ?? (race ? known.length : Math.min(DEFAULT_PARALLEL, known.length));
   return { ok: true, value: { ...rest, maxParallel: parallel, targets: known } };
+}
+
+/**
+ * A form with faults as far as it can be read, defaults in the place of what is wrong, so that the faults of its specs
+ * are told beside its own. Null where its base or its targets cannot be read.
+ */
+function readForm(input: unknown): z.output<typeof comparisonForm> | null {
+  if (typeof input !== 'object' || input === null || !('targets' in input)) return null;
+  const given = input as Readonly<Record<string, unknown>>;
+  const { shape } = comparisonForm;
+  if (!shape.base.safeParse(given.base).success) return null;
+  const readable = Object.entries(shape).filter(([part, rule]) => rule.safeParse(given[part]).success);
+  const read = comparisonForm.safeParse(Object.fromEntries(readable.map(([part]) => [part, given[part]])));
+  return read.success ? read.data : null;
 }
 
 /** What a target says takes the place of the same part of the base; a load takes the place of the other kind of load. */
@@ -240,32 +266,11 @@ function placeFault(fault: Fault, overrides: Readonly<Record<string, unknown>>, 
   return { ...fault, path: isOwn ? `targets[${index}].${fault.path}` : `base.${fault.path}` };
 }
 
-/** What is wrong with the base is told once and not for each target. */
-function distinctFaults(faults: readonly Fault[]): Fault[] {
-  const byText = new Map(faults.map((fault) => [`${fault.path}\n${fault.message}`, fault]));
-  return [...byText.values()];
-}
-
-function faultsOf(issue: z.core.$ZodIssue): Fault[] {
-  const path = issue.path
-    .map((part, index) =>
-      typeof part === 'number' ? `[${part}]` : index === 0 ? String(part) : `.${String(part)}`,
-    )
-    .join('');
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({
-      path: path === '' ? key : `${path}.${key}`,
-      message: 'is not a field of a comparison; remove it',
-    }));
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: path || '(body)', message: missing ? `is missing; it ${issue.message}` : issue.message }];
-}
-
 /** One plan a target with its part of the limits, or what makes one of them impossible. `facts` are by target. */
 export function planComparison(compared: Comparison, facts: readonly PlanFacts[]): Parsed<ComparisonPlan> {
   const dealt = dealLimits(
     compared,
-    compared.targets.map(({ spec }, index) => hourlyUsdOf(spec, facts[index])),
+    compared.targets.map(({ spec }, index) => hourlyUsdOf(spec, facts[index]?.price)),
   );
   const faults: Fault[] = [];
   const targets = dealt.flatMap((target, index) => {
@@ -279,6 +284,7 @@ export function planComparison(compared: Comparison, facts: readonly PlanFacts[]
   if (faults.length > 0) return { ok: false, faults };
   const plans = targets.map(({ plan }) => plan);
   const families = sharedFamilies(targets);
+  const boundUsd = sumKnown(plans.map((plan) => plan.boundUsd));
   const minutes = plans.map(({ boundMinutes }) => boundMinutes);
   const oneByOne = families.some(({ fits }) => !fits);
   return {
@@ -295,7 +301,7 @@ export function planComparison(compared: Comparison, facts: readonly PlanFacts[]
           compared.limits.maxMinutes + STAGE_MINUTES.release,
         ),
       ),
-      boundUsd: addKnown(plans.map(({ boundUsd }) => boundUsd)),
+      boundUsd: boundUsd === null ? null : round(boundUsd),
       warnings: [
         ...families.map(({ sentence }) => sentence),
         ...differingParts(compared),
@@ -322,7 +328,7 @@ export function dealLimits(
 ): ComparedTarget[] {
   const turns = Math.ceil(targets.length / Math.min(maxParallel, targets.length));
   const maxMinutes = Math.min(SPEC_BOUNDS.minutes, all.maxMinutes / turns);
-  const total = addKnown(hourlyUsd);
+  const total = sumKnown(hourlyUsd);
   return targets.map(({ label: name, spec }, index) => {
     const hourly = hourlyUsd[index] ?? null;
     const share = total === null || hourly === null || total === 0 ? 1 / targets.length : hourly / total;
@@ -341,11 +347,6 @@ export function dealLimits(
       },
     };
   });
-}
-
-function hourlyUsdOf(spec: BenchmarkSpec, facts: PlanFacts | undefined): number | null {
-  const price = facts?.price.price ?? null;
-  return price === null ? null : price.perHourUsd * instancesOf(spec) * endpointsOf(spec);
 }
 
 /**
@@ -372,7 +373,7 @@ function sharedFamilies(
   return [...byFamily].flatMap(([family, sharing]) => {
     if (sharing.length < 2) return [];
     const cores = sharing.reduce(
-      (sum, { spec }) => sum + coresNeeded(spec.target.sku ?? '', instancesOf(spec)) * endpointsOf(spec),
+      (sum, { spec }) => sum + coresNeeded(spec.target.sku ?? '', instancesOf(spec)) * endpointCount(spec),
       0,
     );
     const known = sharing.map(({ plan }) => plan.quota).find((quota) => 'limitCores' in quota);
@@ -398,10 +399,6 @@ function sharedFamilies(
   });
 }
 
-function endpointsOf({ target }: BenchmarkSpec): number {
-  return target.kind === 'managed' ? target.endpoints : 1;
-}
-
 /** Parts in which targets differ beside the target: what is not alike is not one experiment. */
 function differingParts({ targets }: Comparison): string[] {
   const parts = ['workloads', 'measure', 'slo', 'isolation'] as const;
@@ -414,13 +411,6 @@ function differingParts({ targets }: Comparison): string[] {
         : `The targets differ in "${part}", so their figures are not made in the same way.`,
     ];
   });
-}
-
-/** Null where one is unknown: a sum of the others would be too low. */
-function addKnown(values: readonly (number | null)[]): number | null {
-  return values.some((value) => value === null)
-    ? null
-    : round(values.reduce<number>((sum, value) => sum + (value ?? 0), 0));
 }
 
 function round(value: number): number {

@@ -1,7 +1,9 @@
 /**
- * How much two deployments of one SKU differ: the standard deviation of log rates between deployments. A comparison
- * adds what its own deployments showed to what earlier ones did, and the next one starts from there.
+ * How much two deployments of one SKU differ: the standard deviation of log rates between deployments, as comparisons
+ * that are over showed it, for those that come after.
  */
+import { writePercent } from '../figure.ts';
+import { meanOf, poolVariance } from '../statistics/moments.ts';
 import type { DeploymentRates, SpreadHistory } from './pair-test.ts';
 
 /**
@@ -11,23 +13,24 @@ import type { DeploymentRates, SpreadHistory } from './pair-test.ts';
 export const ASSUMED_SPREAD = 0.02;
 
 /**
- * History with the deployments of one more comparison added: each side of two deployments or more brings its squares
- * and one degree of freedom less than it has deployments. Null while there is nothing.
+ * What targets that were measured show together. Those that are the same, and measured in the same way, are draws of one
+ * SKU, whenever they were deployed: each such side of two deployments or more brings its squares and one degree of
+ * freedom less than it has deployments. Null while there is no such side.
  */
-export function addSpread(
-  history: SpreadHistory | null,
-  sides: readonly (readonly DeploymentRates[])[],
+export function spreadOf(
+  measured: readonly { readonly sameAs: string; readonly deployments: readonly DeploymentRates[] }[],
 ): SpreadHistory | null {
-  let squares = (history?.variance ?? 0) * (history?.degreesOfFreedom ?? 0);
-  let degreesOfFreedom = history?.degreesOfFreedom ?? 0;
-  for (const side of sides) {
-    const means = deploymentMeans(side);
-    if (means.length < 2) continue;
-    const mean = means.reduce((sum, value) => sum + value, 0) / means.length;
-    squares += means.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    degreesOfFreedom += means.length - 1;
-  }
-  return degreesOfFreedom === 0 ? null : { variance: squares / degreesOfFreedom, degreesOfFreedom };
+  const sides = Map.groupBy(measured, ({ sameAs }) => sameAs);
+  return poolVariance(
+    [...sides.values()].map((side) => deploymentMeans(side.flatMap(({ deployments }) => deployments))),
+  );
+}
+
+/** What verdicts know of earlier deployments, as a sentence. */
+export function describeSpread(history: SpreadHistory | null): string {
+  return history === null
+    ? `Earlier comparisons do not tell well enough how much deployments of one SKU differ: verdicts rest on the deployments of this one alone, and a race takes ${writePercent(ASSUMED_SPREAD)}.`
+    : `Verdicts count in how much deployments of one SKU differed in earlier comparisons: ${writePercent(Math.sqrt(history.variance))}, with ${history.degreesOfFreedom} degrees of freedom.`;
 }
 
 /** Of each deployment the mean over the cells that all have, each cell by the mean of its repeats' log rates. */
@@ -38,6 +41,5 @@ function deploymentMeans(side: readonly DeploymentRates[]): number[] {
     (cells[cell] ?? []).filter((rate) => rate > 0).map(Math.log);
   const common = Object.keys(first.cells).filter((cell) => side.every((one) => logs(one, cell).length > 0));
   if (common.length === 0) return [];
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return side.map((one) => mean(common.map((cell) => mean(logs(one, cell)))));
+  return side.map((one) => meanOf(common.map((cell) => meanOf(logs(one, cell)))));
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type ComparableSide, findIncomparabilities } from '../comparison/comparability.ts';
-import { addSpread } from '../comparison/deployment-spread.ts';
+import { spreadOf } from '../comparison/deployment-spread.ts';
 import { type DeploymentRates, PRACTICAL_THRESHOLD, type SpreadHistory } from '../comparison/pair-test.ts';
 import { raceMetric } from '../comparison/race-judge.ts';
 import { deploymentRates, type RateMetric } from '../comparison/target-rates.ts';
@@ -115,13 +115,6 @@ function onlyCells(deployments: readonly DeploymentRates[], cells: readonly stri
  * The spread between deployments that a history shows: each target's good results of the same thing are draws of one
  * SKU, whenever they were deployed. Null while there are no two.
  */
-export function spreadOf(history: readonly HistoryEntry[]): SpreadHistory | null {
-  const sides = new Map<string, DeploymentRates[]>();
-  for (const { result } of history) {
-    for (const { label, sameAs: of, good, deployments } of result?.targets ?? []) {
-      const key = `${label}\n${of}`;
-      if (good) sides.set(key, [...(sides.get(key) ?? []), ...deployments]);
-    }
-  }
-  return addSpread(null, [...sides.values()]);
+export function spreadOfHistory(history: readonly HistoryEntry[]): SpreadHistory | null {
+  return spreadOf(history.flatMap(({ result }) => result?.targets ?? []).filter(({ good }) => good));
 }

@@ -7,7 +7,7 @@ import {
   type MeasuredTarget,
   type PastTarget,
   ratesOf,
-  spreadOf,
+  spreadOfHistory,
 } from '../../../src/core/schedule/schedule-check.ts';
 import type { HistoryEntry } from '../../../src/core/schedule/schedule-record.ts';
 import {
@@ -137,8 +137,8 @@ describe('the spread between deployments', () => {
   };
 
   it('comes from the good results of the same thing, each a draw', () => {
-    expect(spreadOf([entry(1, 2_560)])).toBeNull();
-    const spread = spreadOf([entry(1, 2_560), entry(2, 2_816), entry(3, 500, false)]);
+    expect(spreadOfHistory([entry(1, 2_560)])).toBeNull();
+    const spread = spreadOfHistory([entry(1, 2_560), entry(2, 2_816), entry(3, 500, false)]);
     expect(spread?.degreesOfFreedom).toBe(1);
     expect(spread?.variance).toBeCloseTo(Math.log(1.1) ** 2 / 2, 6);
   });
