@@ -50,6 +50,8 @@ export function buildSharedConnector(requestTimeoutMs: number, address: string |
 export interface ExchangeListener {
   /** The connection is open and the request is written next. */
   onStart(): void;
+  /** So many bytes of the answer came, framing and all; what they say is told next. */
+  onBytes(count: number): void;
   onHead(status: number, fields: Fields): void;
   /** A piece of the body, and when the socket gave it. */
   onBody(piece: Buffer, arrivedMs: number): void;
@@ -193,6 +195,7 @@ class Wire implements Recipient {
 
   #read(bytes: Buffer): void {
     if (this.#listener === null) throw new Error('The server sent bytes that nobody had asked for.');
+    this.#listener.onBytes(bytes.length);
     this.#parser ??= this.#openParser(this.#listener);
     this.#parser.push(bytes);
   }

@@ -5,6 +5,7 @@
  */
 import type { RequestFailure } from '../core/failure.ts';
 import { DurationHistogram } from '../core/measuring/histogram.ts';
+import { LengthRatioTally } from '../core/measuring/length-ratios.ts';
 import { type OfferedLoad, openLoopFault } from '../core/measuring/open-loop.ts';
 import type { Sample, TokenSource, TtftReason } from '../core/measuring/sample.ts';
 import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/measuring/shard.ts';
@@ -16,6 +17,7 @@ import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
 import { SloTally } from './slo-tally.ts';
 import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
+import { WireTally } from './wire-tally.ts';
 
 export class ShardFold {
   readonly #order: ShardOrder;
@@ -46,6 +48,9 @@ export class ShardFold {
   #bufferedVotes = 0;
   #streamedVotes = 0;
   #lengthAsAsked = 0;
+  readonly #outputLengths = new LengthRatioTally();
+  readonly #promptLengths = new LengthRatioTally();
+  readonly #wire = new WireTally();
   #cachedPromptTokens: number | null = null;
   #echoes = 0;
   #slices: SliceRecorder | null = null;
@@ -169,6 +174,7 @@ export class ShardFold {
     if (!this.#open) this.#noteCycle(sample, worker);
     this.#slo?.whole.add(sample);
     if (this.#belongsToWindow(sample)) this.#slo?.inside.add(sample);
+    this.#wire.add(sample, this.#window === null ? 0 : shareInside(sample, this.#window));
     if (sample.failure === null) this.#addSuccess(sample);
     else this.#addFailure(sample.failure, sample);
   }
@@ -228,7 +234,7 @@ export class ShardFold {
     const buffered = isBuffered(sample);
     if (buffered === true) this.#bufferedVotes += 1;
     if (buffered === false) this.#streamedVotes += 1;
-    if (sample.outputTokens === (sample.outputTokensAsked ?? workload.outputTokens)) this.#lengthAsAsked += 1;
+    this.#noteLengths(sample);
     this.#wholeTokens.output += sample.outputTokens;
     this.#wholeTokens.units += sample.outputUnits;
     this.#unit = sample.unit;
@@ -245,6 +251,16 @@ export class ShardFold {
     this.#windowTokens.prompt += promptTokens * share;
     if (isInside(sample.sentMs + sample.e2eMs, this.#window)) this.#succeededInside += 1;
     if (this.#belongsToWindow(sample)) this.#inside.record(sample);
+  }
+
+  #noteLengths(sample: Sample): void {
+    const { workload, prompts } = this.#order;
+    const outputAsked = sample.outputTokensAsked ?? workload.outputTokens;
+    if (sample.outputTokens === outputAsked) this.#lengthAsAsked += 1;
+    if (sample.unit === 'token') this.#outputLengths.add(sample.outputTokens, outputAsked);
+    // A prompt of the user's own has the length that it has.
+    if (sample.promptTokens !== null && prompts === undefined)
+      this.#promptLengths.add(sample.promptTokens, sample.promptTokensAsked ?? workload.promptTokens);
   }
 
   /** `noSteady` is the reason told where no window with enough answers was reached. */
@@ -299,6 +315,9 @@ export class ShardFold {
       cachedPromptTokens: this.#cachedPromptTokens,
       echoes: this.#echoes,
       outputLengthAsAsked: this.#lengthAsAsked,
+      outputLengths: this.#outputLengths.toJSON(),
+      promptLengths: this.#promptLengths.toJSON(),
+      wire: this.#wire.summarize(steady !== null),
       abortedBy,
     };
   }

@@ -135,6 +135,8 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   readonly #requestId: string;
   readonly #ask: RequestOrder;
   #request: Buffer | null;
+  readonly #sentBytes: number;
+  #receivedBytes = 0;
   #settle: ((answer: Answer) => void) | null = null;
   #timeout: NodeJS.Timeout | null = null;
   /** Drops the exchange, which would go on otherwise. */
@@ -158,6 +160,7 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
     this.#request = Buffer.from(
       `${target.head}x-ms-client-request-id: ${this.#requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
+    this.#sentBytes = this.#request.length;
     this.answer = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -191,6 +194,10 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
   onStart(): void {
     this.#sentMs = monotonicMs();
     this.#started = true;
+  }
+
+  onBytes(count: number): void {
+    this.#receivedBytes += count;
   }
 
   onHead(status: number, fields: Fields): void {
@@ -297,7 +304,7 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
       failure: null,
       failureDetail: null,
       flags: reading.echo ? ECHO : NO_FLAGS,
-      ...readAnswerHeaders(this.#headers, this.#trailers),
+      ...this.#describeWire(),
     };
   }
 
@@ -324,6 +331,15 @@ class Exchange implements PreparedRequest, RunningRequest, ExchangeListener {
       failure: verdict?.failure ?? 'empty-output',
       failureDetail: shortenWords(verdict?.words ?? '', authorization),
       flags: NO_FLAGS,
+      ...this.#describeWire(),
+    };
+  }
+
+  /** Where the connection never opened, nothing was sent. */
+  #describeWire(): Pick<Sample, 'sentBytes' | 'receivedBytes' | 'rateLimit' | 'bandwidthDelayMs'> {
+    return {
+      sentBytes: this.#started ? this.#sentBytes : 0,
+      receivedBytes: this.#receivedBytes,
       ...readAnswerHeaders(this.#headers, this.#trailers),
     };
   }

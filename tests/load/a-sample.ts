@@ -22,6 +22,8 @@ export function sample(change: Partial<Sample>): Sample {
     failure: null,
     failureDetail: null,
     flags: [],
+    sentBytes: 400,
+    receivedBytes: 2_000,
     rateLimit: {},
     bandwidthDelayMs: null,
     ...change,

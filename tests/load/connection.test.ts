@@ -45,6 +45,7 @@ function ask(connection: Connection, onBody = () => {}): Promise<Told> {
     const told = { status: 0, body: '', arrivedMs: [] as number[], error: null as string | null };
     connection.send(Buffer.from('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n'), {
       onStart() {},
+      onBytes() {},
       onHead(status) {
         told.status = status;
       },
@@ -131,6 +132,7 @@ test('an abandoned exchange says nothing more', async () => {
   await connection.open();
   const abandon = connection.send(Buffer.from('POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n'), {
     onStart: () => said.push('start'),
+    onBytes: () => said.push('bytes'),
     onHead: () => said.push('head'),
     onBody: () => said.push('body'),
     onEnd: () => said.push('end'),

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
+import { ratioRange } from '../../src/core/measuring/length-ratios.ts';
 import type { ShardOrder } from '../../src/core/measuring/shard.ts';
 import type { Slo } from '../../src/core/spec/slo.ts';
 import { ShardFold } from '../../src/load/fold.ts';
@@ -354,4 +355,50 @@ test('what ended inside the window is told to the circuit breaker, and nothing e
   fold.closeWindow(1_000);
   fold.add(sample({ failure: 'reset', sentMs: 950, e2eMs: 100 }), 0);
   expect(fold.endedInside).toEqual({ succeeded: 1, failures: new Map([['reset', 1]]), dropped: 0 });
+});
+
+test('bytes of failures count too, and those of the window are the part of a request that lies in it', () => {
+  const fold = new ShardFold(order(10));
+  fold.openWindow(100, 0);
+  const bytes = { sentBytes: 100, receivedBytes: 1_000, e2eMs: 100 };
+  fold.closeWindow(250);
+  fold.add(sample({ ...bytes, sentMs: 100 }), 0);
+  fold.add(sample({ ...bytes, sentMs: 200, failure: 'server-error', status: 500 }), 0);
+  fold.add(sample({ ...bytes, sentMs: 900 }), 0);
+  fold.add(sample({ ...bytes, sentMs: 100, failure: 'canceled' }), 0);
+  expect(fold.summarize(1_000, 'no', 1, null).wire).toMatchObject({
+    whole: { sent: 300, received: 3_000 },
+    steady: { sent: 150, received: 1_500 },
+  });
+  expect(fold.summarize(1_000, 'no', 9, null).wire?.steady).toBeNull();
+});
+
+test('delays are those of good answers that were delayed; limits those of the last refusal', () => {
+  const fold = new ShardFold(order(10));
+  expect(fold.summarize(0, 'no', 1, null).wire).toMatchObject({ delays: null, rateLimit: {} });
+  fold.add(sample({ bandwidthDelayMs: 40 }), 0);
+  fold.add(sample({ bandwidthDelayMs: 0 }), 0);
+  fold.add(sample({ bandwidthDelayMs: 9_000, failure: 'reset' }), 0);
+  fold.add(sample({ failure: 'throttle-rate', rateLimit: { 'remaining-tokens': '0' } }), 0);
+  fold.add(sample({ rateLimit: { 'remaining-tokens': '500' } }), 0);
+  const { wire } = fold.summarize(0, 'no', 1, null);
+  expect(wire?.rateLimit).toEqual({ 'remaining-tokens': '0' });
+  const delays = DurationHistogram.parse(wire?.delays ?? { sumMs: 0, buckets: '' });
+  expect([delays.count, delays.maxMs]).toEqual([1, expect.closeTo(40, 0)]);
+});
+
+test('lengths are held against what each request asked for; a prompt of the user’s own against nothing', () => {
+  const fold = new ShardFold(order(10));
+  fold.add(sample({ outputTokens: 5, outputTokensAsked: 20, promptTokens: 66, promptTokensAsked: 60 }), 0);
+  fold.add(sample({ outputTokens: 10, promptTokens: null }), 0);
+  fold.add(sample({ outputTokens: 1, failure: 'reset' }), 0);
+  const { outputLengths, promptLengths } = fold.summarize(0, 'no', 1, null);
+  expect(ratioRange(outputLengths ?? {})).toEqual({ count: 2, p5: 0.25, p95: 1 });
+  expect(ratioRange(promptLengths ?? {})).toEqual({ count: 1, p5: 1.1, p95: 1.1 });
+  const own = new ShardFold({ ...order(10), prompts: [{ prompt: 'Where is my order?' }] });
+  own.add(sample({}), 0);
+  own.add(sample({ unit: 'image', outputTokens: 0 }), 0);
+  const told = own.summarize(0, 'no', 1, null);
+  expect(told.promptLengths).toEqual({});
+  expect(told.outputLengths).toEqual({ 200: 1 });
 });

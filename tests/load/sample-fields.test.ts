@@ -1,4 +1,6 @@
 /** What a sample tells beyond times and tokens, through the real request engine. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { parsePayloadTemplate } from '../../src/core/requests/payload.ts';
@@ -77,6 +79,39 @@ test('rate limits, cached tokens and delays for bandwidth are kept, of failures 
     failure: 'throttle-rate',
     outputUnits: 0,
     ...told,
+  });
+});
+
+test('bytes are those of the wire: the request as it was written, the answer with its head and its framing', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket));
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+  const body = scoreAnswer(8);
+  const answer = `${head}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+  let arrivedBytes = 0;
+  server.on('connection', (socket) => {
+    socket.on('data', (bytes) => {
+      arrivedBytes += bytes.length;
+      if (bytes.toString().endsWith('}')) socket.write(answer);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    const route = { api: 'score', url: `${origin}/score`, stream: false } as const;
+    const sample = await sendOnce(targetOrder(origin, { route }), 8, 'a prompt', 0);
+    expect(sample).toMatchObject({ failure: null, sentBytes: arrivedBytes, receivedBytes: answer.length });
+    expect(arrivedBytes).toBeGreaterThan(100);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+  // Nobody listens there any more, so nothing went over any wire.
+  expect(await sendOnce(targetOrder(origin), 8, 'a prompt', 1)).toMatchObject({
+    failure: 'connect',
+    sentBytes: 0,
+    receivedBytes: 0,
   });
 });
 

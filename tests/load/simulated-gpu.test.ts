@@ -7,8 +7,10 @@ import { DurationHistogram } from '../../src/core/measuring/histogram.ts';
 import { effectiveParallelism } from '../../src/core/measuring/serialisation.ts';
 import type { Route } from '../../src/core/measuring/shard.ts';
 import { type CellSummary, mergeShards } from '../../src/core/measuring/summary.ts';
+import { buildReport } from '../../src/core/report/report.ts';
 import { startShard } from '../../src/load/shard-runner.ts';
-import { type Deployed, openWorkspace, type WorkspaceOfTest } from '../simulator/a-workspace.ts';
+import { type Deployed, openWorkspace, phi4With, type WorkspaceOfTest } from '../simulator/a-workspace.ts';
+import { aCell, aRun } from '../support/builders.ts';
 import { shardOrder } from './fake-endpoint.ts';
 
 /** Tokens are still milliseconds apart, which a busy machine can keep. */
@@ -80,4 +82,24 @@ test('X(4)/X(1) tells the wrapper of /score, which answers one at a time, from t
   const batching = await ratioOf(chat(deployed));
   expect(batching).toMatchObject({ verdict: 'scales' });
   expect(batching?.ratio).toBeLessThan(4.3);
+});
+
+test('an endpoint that delays its answers for bandwidth, and says so in trailers, is what holds the row back', async () => {
+  const bytesPerSecond = 6_000 * GPU_SPEED;
+  const model = phi4With('limit-bandwidth.6');
+  const deployed = await workspace.deploy('narrow', { model, maxConcurrent: 4 });
+  const summary = await measure(deployed, chat(deployed), 4, 8);
+  const [row] = buildReport(aRun(), [aCell({ level: 4, summary })]).rows;
+  if (row === undefined) throw new Error('There is no row.');
+  const { sentBytesPerSecond, receivedBytesPerSecond, delayedAnswers, delayP50Ms } = row.wire ?? {};
+  expect(delayedAnswers).toBeGreaterThan(0);
+  expect(delayP50Ms).toBeGreaterThan(0);
+  // A second's worth may come at once; heads and framing are counted by us alone.
+  const both = (sentBytesPerSecond ?? 0) + (receivedBytesPerSecond ?? 0);
+  expect(both).toBeGreaterThan(bytesPerSecond / 2);
+  expect(row.promptLengthRatio?.count).toBe(8);
+  expect(row.outputLengthRatio).toEqual({ count: 8, p5: 1, p95: 1 });
+  const { bottlenecks } = buildReport(aRun(), [aCell({ level: 4, summary })]).findings;
+  // On a busy machine our client may be named before it.
+  expect(bottlenecks.find(({ cause }) => cause === 'bandwidth')).toMatchObject({ certainty: 'shown' });
 });

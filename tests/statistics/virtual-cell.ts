@@ -103,6 +103,8 @@ function aSample(sentMs: number, e2eMs: number): Sample {
     failure: null,
     failureDetail: null,
     flags: [],
+    sentBytes: 400,
+    receivedBytes: 2_000,
     rateLimit: {},
     bandwidthDelayMs: null,
   };

@@ -41,6 +41,11 @@ export class DurationHistogram {
     return this.count === 0 ? null : this.#histogram.getValueAtPercentile(quantile * 100) / 1000;
   }
 
+  /** About the mean, over all values (not n - 1); as fine as the buckets. Null without a value. */
+  get standardDeviationMs(): number | null {
+    return this.count === 0 ? null : this.#histogram.stdDeviation / 1000;
+  }
+
   get maxMs(): number | null {
     return this.count === 0 ? null : this.#histogram.maxValue / 1000;
   }

@@ -54,6 +54,9 @@ export interface Sample {
   readonly flags: readonly SampleFlag[];
   /** `x-ratelimit-*` headers without that prefix, as the server wrote them. Empty where it sent none. */
   readonly rateLimit: Readonly<Record<string, string>>;
+  /** Of the request as it was written and of what was read for it: heads, framing and events, without what TLS adds. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
   /** How long Azure ML says that it held this request and its answer back for bandwidth; null where it says nothing. */
   readonly bandwidthDelayMs: number | null;
 }

@@ -12,9 +12,11 @@ import type { Slo, SloCounts } from '../spec/slo.ts';
 import type { Workload } from '../spec/workload.ts';
 import type { ClientHealth } from './client-health.ts';
 import type { EncodedHistogram } from './histogram.ts';
+import type { LengthRatios } from './length-ratios.ts';
 import type { OfferedLoad } from './open-loop.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
 import type { SliceTrace } from './slices.ts';
+import type { ShardWire } from './wire.ts';
 
 /** A way to ask the endpoint: the route and how its answer comes. */
 export interface Route {
@@ -114,12 +116,8 @@ export type Arrivals =
   /** Of a recorded load, ascending. */
   | { readonly kind: 'trace'; readonly atSeconds: readonly number[] };
 
-/** What a shard measured, folded so that shards can be merged without loss. Times are milliseconds. */
-export interface ShardSummary {
-  readonly connections: number;
-  /** Epoch milliseconds of the first send and of the last answer. */
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
+/** How requests ended, of one shard or of several together. */
+export interface RequestOutcomes {
   /** Requests, not attempts: a burst's request that was tried three times counts once. */
   readonly attempted: number;
   readonly succeeded: number;
@@ -130,6 +128,14 @@ export interface ShardSummary {
   readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
   /** Further attempts after a 429, in burst mode. */
   readonly retries: number;
+}
+
+/** What a shard measured, folded so that shards can be merged without loss. Times are milliseconds. */
+export interface ShardSummary extends RequestOutcomes {
+  readonly connections: number;
+  /** Epoch milliseconds of the first send and of the last answer. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
   /** From the first send to the last answer, everything that succeeded. */
   readonly whole: WindowFold;
   /** The steady window, or null where none was reached. */
@@ -163,6 +169,11 @@ export interface ShardSummary {
   readonly echoes: number;
   /** Successful requests whose output had exactly the length asked for. */
   readonly outputLengthAsAsked: number;
+  /** Output tokens of good answers by those asked for. Absent in rows of versions that did not count it, as the next two. */
+  readonly outputLengths?: LengthRatios;
+  /** Prompt tokens as the server's usage tells them by those asked for; empty of the user's own prompts. */
+  readonly promptLengths?: LengthRatios;
+  readonly wire?: ShardWire;
   /** Set when the shard stopped itself and no other cell can succeed either: the credential is refused. */
   readonly abortedBy: RequestFailure | null;
   /** The shard over time, for the gates of a steady state; null where no steady state was asked for. */
@@ -190,6 +201,8 @@ export interface ShardSummary {
   readonly client?: ClientHealth;
   /** Content events of good answers that streamed; absent in rows of versions that did not count them. */
   readonly contentEvents?: number;
+  /** Samples that were kept one by one; absent where none were asked for. */
+  readonly keptSamples?: number;
 }
 
 /** What came of waiting for an endpoint to be idle. */

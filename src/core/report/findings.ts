@@ -4,6 +4,7 @@
  * evidence, and nothing is said that its intervals do not show.
  */
 
+import { writeDigits } from '../figure.ts';
 import { DurationHistogram } from '../measuring/histogram.ts';
 import { checkLittlesLaw } from '../measuring/littles-law.ts';
 import { burstSignature, effectiveParallelism, explainSerialisation } from '../measuring/serialisation.ts';
@@ -36,37 +37,38 @@ export function findAll(
   cells: readonly CellRecord[],
   prefillDecode: PrefillDecode,
 ): Findings {
-  const closed = rows.filter((row) => row.loop === 'closed');
-  const bottlenecks = findBottlenecks(rows, cells);
+  const curves = groupByWorkload(rows).map((group): Curve => {
+    const closed = group.filter((row) => row.loop === 'closed');
+    return { group, closed, serialisation: describeParallelism(closed, cells) };
+  });
+  const bottlenecks = findBottlenecks(curves);
   const sentences = [
     describeFit(prefillDecode, rows),
-    ...groupByWorkload(closed).flatMap((group) => [
-      describeParallelism(group, cells),
-      describeKnee(group, rows),
-    ]),
-    ...groupByWorkload(rows).map((group) => describeBottleneck(bottlenecks, group)),
+    ...curves.flatMap(({ closed, serialisation }) => [serialisation, describeKnee(closed, rows)]),
+    ...curves.map(({ group }) => describeBottleneck(bottlenecks, group)),
     describeBooks(cells),
   ].filter((sentence) => sentence !== null);
   return { prefillDecode, bottlenecks, sentences: [...new Set(sentences)] };
 }
 
-function findBottlenecks(rows: readonly ReportRow[], cells: readonly CellRecord[]): Findings['bottlenecks'] {
-  return groupByWorkload(rows).flatMap((group) => {
-    const serialisation = describeParallelism(
-      group.filter((row) => row.loop === 'closed'),
-      cells,
-    );
-    return group.flatMap((row) =>
+/** The rows of one workload under the same settings. */
+interface Curve {
+  readonly group: readonly ReportRow[];
+  readonly closed: readonly ReportRow[];
+  /** See `explainSerialisation`; null where nothing shows it. */
+  readonly serialisation: string | null;
+}
+
+function findBottlenecks(curves: readonly Curve[]): Findings['bottlenecks'] {
+  return curves.flatMap(({ group, serialisation }) =>
+    group.flatMap((row) =>
       explainBottleneck({
         row,
         limit: row.limit,
         serialisation,
-        wire: null,
-        rateLimit: {},
-        gpuUtilisation: null,
       }).map((bottleneck) => ({ ...bottleneck, cellId: row.cellId })),
-    );
-  });
+    ),
+  );
 }
 
 /** Of the highest level of a workload, where a limit is felt first; nothing where nothing fits. */
@@ -94,7 +96,7 @@ function describeFit({ fit }: PrefillDecode, rows: readonly ReportRow[]): string
   if (fit === null || rows.every((row) => row.ttftReason === null)) return null;
   const { prefillMsPerToken: prefill, decodeMsPerToken: decode, fixedMs: fixed } = fit;
   const of = ({ value, lower, upper }: typeof prefill) =>
-    `${digits(value)} ms (${digits(lower)} to ${digits(upper)})`;
+    `${writeDigits(value)} ms (${writeDigits(lower)} to ${writeDigits(upper)})`;
   return `Fitted at concurrency 1, where the route does not stream: an output token takes ${of(decode)}, a prompt token ${of(prefill)}, every answer ${of(fixed)} besides.`;
 }
 
@@ -169,9 +171,4 @@ function groupByWorkload(rows: readonly ReportRow[]): readonly (readonly ReportR
 /** Measured on the workload of the row, and under its settings. */
 function isOfRow(cell: CellRecord, row: ReportRow): boolean {
   return sameWorkload(cell.workload, row.workload) && sameSettings(cell.provenance, row.provenance);
-}
-
-/** Three significant digits. */
-function digits(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

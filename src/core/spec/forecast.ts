@@ -100,19 +100,32 @@ function warnOfRequestRate(input: ForecastInput): CellWarning | null {
   };
 }
 
+/**
+ * What a load is predicted to move over the wire: requests per second x the bytes of a prompt and its answer, which
+ * are longer where they stream.
+ */
+export function predictBytesPerSecond(
+  input: Pick<
+    ForecastInput,
+    'promptTokens' | 'outputTokens' | 'concurrency' | 'requestsPerSecond' | 'predictedSeconds' | 'streamed'
+  >,
+): number {
+  const promptBytes = input.promptTokens * BYTES_PER_TOKEN;
+  const answerBytes = input.outputTokens * (input.streamed ? BYTES_PER_STREAMED_TOKEN : BYTES_PER_TOKEN);
+  return requestsPerSecond(input) * (promptBytes + answerBytes);
+}
+
 /** Prompts and answers together, over the whole of a request's time; and the prompts that all connections send first. */
 function warnOfBandwidth(input: ForecastInput): CellWarning | null {
   const limit = ENDPOINT_LIMITS.bytesPerSecond;
-  const promptBytes = input.promptTokens * BYTES_PER_TOKEN;
-  const answerBytes = input.outputTokens * (input.streamed ? BYTES_PER_STREAMED_TOKEN : BYTES_PER_TOKEN);
-  const bytesPerSecond = requestsPerSecond(input) * (promptBytes + answerBytes);
+  const bytesPerSecond = predictBytesPerSecond(input);
   if (bytesPerSecond > limit) {
     return {
       code: 'bandwidth',
       message: `About ${megabytes(bytesPerSecond)} a second are predicted and an endpoint carries ${megabytes(limit)} a second; Azure delays the rest, and times will show the delay and not the GPU.`,
     };
   }
-  const firstBytes = (input.concurrency ?? 0) * promptBytes;
+  const firstBytes = (input.concurrency ?? 0) * input.promptTokens * BYTES_PER_TOKEN;
   if (firstBytes <= limit) return null;
   return {
     code: 'bandwidth',
@@ -184,7 +197,7 @@ function requestsPerSecond({
   concurrency,
   requestsPerSecond: rate,
   predictedSeconds,
-}: ForecastInput): number {
+}: Pick<ForecastInput, 'concurrency' | 'requestsPerSecond' | 'predictedSeconds'>): number {
   return rate ?? (concurrency ?? 0) / predictedSeconds;
 }
 
