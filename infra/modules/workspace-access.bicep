@@ -13,6 +13,9 @@ param watchdogPrincipalId string
 // AzureML Data Scientist
 var scientistRoleId = 'f6c7c914-8db3-469d-8ca1-694a8f32e121'
 
+// Monitoring Reader
+var metricsRoleId = '43d0d8ad-25c7-4714-9337-8ba259a9fe05'
+
 // The same role for both. The watchdog needs less of it: list, read and delete endpoints. But which actions the deletion of
 // an endpoint with its deployments takes is published nowhere, one by one, and a watchdog whose right turns out to be too
 // small on the one day that it is needed would be worse than one with more than it uses. Its own code is that small.
@@ -41,3 +44,14 @@ resource scientistGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
     description: grant.why
   }
 }]
+
+resource metricsGrant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspace.id, appPrincipalId, metricsRoleId)
+  scope: workspace
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsRoleId)
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    description: 'The app reads how busy the GPUs of its deployments were; Azure ML\'s own role does not hold the metrics of Azure Monitor.'
+  }
+}

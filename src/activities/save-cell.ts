@@ -13,6 +13,7 @@ import type { Workload } from '../core/spec/workload.ts';
 import { findFamily, forcesLength } from '../load/payload-family.ts';
 import type { StepHandlers, UnsavedCell } from '../orchestrations/steps.ts';
 import type { Services } from '../services.ts';
+import { storeReport } from './aggregate.ts';
 import { readRun } from './run-step.ts';
 
 export function saveCellStep(services: Services): Pick<StepHandlers, 'saveCell'> {
@@ -22,9 +23,11 @@ export function saveCellStep(services: Services): Pick<StepHandlers, 'saveCell'>
       try {
         const run = await readRun(services, runId);
         await services.stores.cells.save(await buildCell(services, run, cell));
-        await services.stores.runs.change(runId, (now) => ({
+        const changed = await services.stores.runs.change(runId, (now) => ({
           progress: progressAfter(now.progress, cellsDone, services.now()),
         }));
+        // A measuring that was given up for hung may still save: then the report is already made, without this row.
+        if (changed.stoppedBy !== null) await storeReport(services, changed);
         return { saved: true };
       } catch (error) {
         console.warn(

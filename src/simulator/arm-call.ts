@@ -49,7 +49,9 @@ export function describeCall(
     ) ?? [];
   if (subscription === undefined) return plain(`${method} ${OTHER}`, path);
   const at = { subscription, resourceGroup, workspace };
-  const [collectionName = '', name, child, deploymentName, action] = rest.split('/');
+  const [collectionName = '', name, child, deploymentName, first, , last] = rest.split('/');
+  // An action of Azure ML, or the last word of what another provider knows of the deployment.
+  const action = last ?? first;
   if (collectionName === '') return plain(`${method} workspace`, workspaceId(at), [workspace]);
   if (!isSameName(collectionName, 'onlineEndpoints'))
     return plain(`${method} ${collectionName}`, path, [workspace]);

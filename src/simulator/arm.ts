@@ -15,7 +15,9 @@ import {
   workspaceId,
 } from './arm-resources.ts';
 import { refusalOf } from './call-fault.ts';
+import type { GpuMeter } from './gpu-meter.ts';
 import { guidOf } from './guid.ts';
+import { answerMetrics } from './metrics.ts';
 import { isUnderWay, type Operation, provisioningState, viewOperation } from './operations.ts';
 import { listVmSizes } from './prices.ts';
 import { listUsages } from './quota.ts';
@@ -64,6 +66,7 @@ export interface ArmContext {
   readonly throttle: Throttle;
   /** Whether the limits of calls are enforced, beyond being told. */
   readonly isThrottled: boolean;
+  readonly gpuMeterOf: (endpoint: Endpoint, deployment: string) => GpuMeter | undefined;
 }
 
 /** How a call is lost: the connection is cut at once, or held until the client gives up. */
@@ -198,6 +201,9 @@ function routeArm(request: JudgedRequest, context: ArmContext, nowMs: number): A
       if (is(10, 'deployments') && parts.length === 11) {
         return onlyGet(request, () => ok(listDeployments(request.url, context, workspace, at(9), nowMs)));
       }
+      const isMetrics = is(12, 'providers') && is(13, 'microsoft.insights') && is(14, 'metrics');
+      if (is(10, 'deployments') && parts.length === 15 && isMetrics)
+        return onlyGet(request, () => ok(metricsOf(request.url, context, workspace, at(9), at(11), nowMs)));
       if (is(10, 'deployments') && parts.length <= 13) {
         return routeDeployment(request, context, workspace, at(9), at(11), at(12), nowMs);
       }
@@ -377,6 +383,26 @@ function routeDeployment(
     default:
       throw unknownRoute(request);
   }
+}
+
+function metricsOf(
+  url: URL,
+  context: ArmContext,
+  workspace: Workspace,
+  endpointName: string,
+  name: string,
+  nowMs: number,
+) {
+  const endpoint = context.resources.get(workspace, endpointName, nowMs);
+  const deployment = context.resources.getDeployment(workspace, endpointName, name, nowMs);
+  const metered = {
+    id: deploymentId(endpoint, deployment.name),
+    region: endpoint.body.location,
+    createdAtMs: deployment.createdAtMs,
+    instances: deployment.body.instances,
+    meter: context.gpuMeterOf(endpoint, deployment.name),
+  };
+  return answerMetrics(url, metered, nowMs);
 }
 
 function answerPut(

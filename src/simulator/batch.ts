@@ -36,6 +36,7 @@ type Work =
 
 export class Batch {
   readonly #times: InstanceTimes;
+  readonly #onWork: (beginMs: number, endMs: number) => void;
   /** By arrival; the first is the next to be read. */
   #waiting: Entry[] = [];
   #running: Entry[] = [];
@@ -43,8 +44,10 @@ export class Batch {
   /** The scheduled end of the last piece of work. */
   #clockMs = Number.NEGATIVE_INFINITY;
 
-  constructor(times: InstanceTimes) {
+  /** `onWork` is told of each piece of work, when it ends. */
+  constructor(times: InstanceTimes, onWork: (beginMs: number, endMs: number) => void = () => {}) {
     this.#times = times;
+    this.#onWork = onWork;
   }
 
   /** Takes a request in. It may be called from `onToken`. */
@@ -113,6 +116,7 @@ export class Batch {
   }
 
   #finish(work: Work): void {
+    this.#onWork(this.#clockMs, work.endsAtMs);
     this.#clockMs = work.endsAtMs;
     this.#work = undefined;
     if (work.kind === 'prefill') this.#running.push(work.entry);

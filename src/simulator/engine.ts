@@ -7,8 +7,8 @@ export class Engine {
   #timer: NodeJS.Timeout | undefined;
   #advancing = false;
 
-  constructor(times: InstanceTimes) {
-    this.#batch = new Batch(times);
+  constructor(times: InstanceTimes, onWork: (beginMs: number, endMs: number) => void) {
+    this.#batch = new Batch(times, onWork);
   }
 
   add(sequence: Sequence): void {

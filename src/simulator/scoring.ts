@@ -18,6 +18,7 @@ import {
 import type { Account, Books } from './books.ts';
 import { type Admitted, serveCall } from './container.ts';
 import type { Faults } from './faults.ts';
+import { GpuMeter } from './gpu-meter.ts';
 import { readBody, sendAnswer } from './http-body.ts';
 import { Network, sameBounds } from './network.ts';
 import { Outlet } from './outlet.ts';
@@ -74,6 +75,7 @@ export class Scoring {
   readonly #now: () => number;
   readonly #serving = new Map<string, Serving>();
   readonly #networks = new Map<string, Network>();
+  readonly #meters = new Map<string, GpuMeter>();
   readonly #inFlight = new Map<string, number>();
   #draws = 0;
 
@@ -141,6 +143,11 @@ export class Scoring {
 
   stop(): void {
     for (const serving of this.#serving.values()) stopServing(serving);
+  }
+
+  /** How busy the deployment's GPUs were; undefined where it was never called. */
+  meterOf({ uid }: Endpoint, deployment: string): GpuMeter | undefined {
+    return this.#meters.get(`${uid}/${deployment.toLowerCase()}`);
   }
 
   /** Checks the key, finds the deployment, and says where the call goes; or what it is answered at the door. */
@@ -250,6 +257,9 @@ export class Scoring {
     const existing = this.#serving.get(served.revision);
     if (existing !== undefined) return existing;
     const environment = environmentOf(deployment);
+    // A deployment whose settings change keeps its meter.
+    const meter = this.meterOf(endpoint, deployment.name) ?? new GpuMeter();
+    keep(this.#meters, `${endpoint.uid}/${deployment.name.toLowerCase()}`, meter, MAX_SERVING);
     const serving = startServing({
       endpointName: endpoint.name,
       deploymentName: deployment.name,
@@ -258,6 +268,10 @@ export class Scoring {
       environment,
       gpuSpeed: this.#gpuSpeed,
       seed: this.#seed,
+      onWork: (beginMs, endMs) => {
+        const toEpochMs = this.#now() - performance.now();
+        meter.note(beginMs + toEpochMs, endMs + toEpochMs);
+      },
     });
     // An engine that is forgotten still ends what it has; only its timer refers to it then.
     keep(this.#serving, served.revision, serving, MAX_SERVING);

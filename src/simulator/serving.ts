@@ -48,6 +48,8 @@ export function startServing(input: {
   environment: Readonly<Record<string, string>>;
   gpuSpeed: number;
   seed: number;
+  /** Told of each piece of work of an instance, on the clock of `performance`. */
+  onWork: (beginMs: number, endMs: number) => void;
 }): Serving {
   const { endpointName, deploymentName, served, gpuSpeed, seed } = input;
   const id = parseModelId(served.model);
@@ -65,7 +67,7 @@ export function startServing(input: {
   return {
     admission: new Admission(served.maxConcurrentPerInstance, served.instances),
     instances: Array.from({ length: served.instances }, () => ({
-      engine: new Engine(times),
+      engine: new Engine(times, input.onWork),
       workers: new Workers(settings.workers),
     })),
     times,

@@ -179,6 +179,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       speed,
       throttle,
       isThrottled: throttled,
+      gpuMeterOf: (endpoint, deployment) => scoring.meterOf(endpoint, deployment),
     });
   }
 

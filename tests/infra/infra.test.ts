@@ -163,7 +163,7 @@ describe('the function apps', () => {
 });
 
 describe('what the app may do', () => {
-  it('is the same role for app and watchdog on a workspace, and no more than reading quota elsewhere', () => {
+  it('is the same role for app and watchdog on a workspace, its metrics for the app, and no more than reading quota elsewhere', () => {
     expect(textsIn(find('modules/workspace-access.bicep', 'scientistRoleId').value)).toEqual([
       'f6c7c914-8db3-469d-8ca1-694a8f32e121',
     ]);
@@ -179,7 +179,7 @@ describe('what the app may do', () => {
         'Storage Table Data Contributor',
         'Storage Table Data Reader',
       ],
-      'workspace-access': ['AzureML Data Scientist'],
+      'workspace-access': ['AzureML Data Scientist', 'Monitoring Reader'],
     });
   });
 });

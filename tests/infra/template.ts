@@ -22,6 +22,7 @@ const ROLES: Readonly<Record<string, string>> = {
   '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
   'f6c7c914-8db3-469d-8ca1-694a8f32e121': 'AzureML Data Scientist',
   'acdd72a7-3385-48ef-bd42-f606fba81ae7': 'Reader',
+  '43d0d8ad-25c7-4714-9337-8ba259a9fe05': 'Monitoring Reader',
   '1823dd4f-9b8c-4ab6-ab4e-7397a3684615': 'AzureML Registry User',
   '0ad04412-c4d5-4796-b79c-f76d14c8d402': 'Durable Task Data Contributor',
   '4633458b-17de-408a-b874-0445c86b69e6': 'Key Vault Secrets User',

@@ -37,24 +37,12 @@ export interface BottleneckEvidence {
     | 'clientValid'
     | 'clientFaults'
     | 'provenance'
+    | 'wire'
+    | 'gpu'
   >;
   readonly limit: PhysicalLimit | null;
   /** What `explainSerialisation` says of the workload; null where the server is not shown to be serial. */
   readonly serialisation: string | null;
-  /** Null where it was not counted. */
-  readonly wire: WireEvidence | null;
-  /** `x-ratelimit-*` without that prefix, of a request that was refused. Empty where the server sends none. */
-  readonly rateLimit: Readonly<Record<string, string>>;
-  /** Mean of the deployment over the cell, 0 to 1, as Azure Monitor tells it; null where it was not read. */
-  readonly gpuUtilisation: number | null;
-}
-
-export interface WireEvidence {
-  readonly predictedBytesPerSecond: number | null;
-  readonly measuredBytesPerSecond: number | null;
-  /** Answers whose trailers tell that Azure held them back, and by how much at the median. */
-  readonly delayedAnswers: number;
-  readonly delayP50Ms: number | null;
 }
 
 /** A limit is felt a little below its figure, since load is never even. */
@@ -62,6 +50,8 @@ const NEAR = 0.9;
 /** Fewer refusals than one in a hundred do not set a row's throughput. */
 const FAILED_SHARE = 0.01;
 const BUSY_GPU = 0.9;
+/** A GPU that nothing ran on for so much of the time is not what holds anything back. */
+const IDLE_GPU = 0.5;
 /**
  * Engines reach 43 to 69 % of the data sheet's bandwidth while one stream decodes and nothing else holds them back
  * (Phi-4 on A100 and H100); dense arithmetic reaches 40 to 70 %.
@@ -102,10 +92,10 @@ function blameClient({ row }: BottleneckEvidence): Bottleneck | null {
 }
 
 /** A 429 whose headers count tokens is a quota of a serverless deployment and no property of the GPU behind it. */
-function blameTokenQuota({ row, rateLimit }: BottleneckEvidence): Bottleneck | null {
+function blameTokenQuota({ row }: BottleneckEvidence): Bottleneck | null {
   const refused = row.failures['throttle-rate'] ?? 0;
-  const limit = rateLimit['limit-tokens'];
-  const remaining = rateLimit['remaining-tokens'];
+  const limit = rateLimitOf(row, 'limit-tokens');
+  const remaining = rateLimitOf(row, 'remaining-tokens');
   if (!isMany(row, 'throttle-rate') || (limit === undefined && remaining === undefined)) return null;
   const figures = [
     limit === undefined ? null : `x-ratelimit-limit-tokens ${limit}`,
@@ -117,10 +107,10 @@ function blameTokenQuota({ row, rateLimit }: BottleneckEvidence): Bottleneck | n
   );
 }
 
-function blameRequestRate({ row, rateLimit }: BottleneckEvidence): Bottleneck | null {
+function blameRequestRate({ row }: BottleneckEvidence): Bottleneck | null {
   const refused = row.failures['throttle-rate'] ?? 0;
-  const requestLimit = rateLimit['limit-requests'];
-  const tokens = rateLimit['limit-tokens'] ?? rateLimit['remaining-tokens'];
+  const requestLimit = rateLimitOf(row, 'limit-requests');
+  const tokens = rateLimitOf(row, 'limit-tokens') ?? rateLimitOf(row, 'remaining-tokens');
   if (isMany(row, 'throttle-rate') && (requestLimit !== undefined || tokens === undefined)) {
     const what = requestLimit === undefined ? '' : ` (x-ratelimit-limit-requests ${requestLimit})`;
     return shown(
@@ -172,13 +162,16 @@ function blameDeadline({ row }: BottleneckEvidence): Bottleneck | null {
   );
 }
 
-function blameBandwidth({ row, wire }: BottleneckEvidence): Bottleneck | null {
-  if (wire === null) return null;
+function blameBandwidth({ row }: BottleneckEvidence): Bottleneck | null {
+  const { wire } = row;
+  if (wire === undefined || wire === null) return null;
+  const { sentBytesPerSecond: sent, receivedBytesPerSecond: received } = wire;
+  const measured = sent === null || received === null ? null : sent + received;
   const rates = [
     wire.predictedBytesPerSecond === null
       ? null
       : `${megabytes(wire.predictedBytesPerSecond)} a second predicted`,
-    wire.measuredBytesPerSecond === null ? null : `${megabytes(wire.measuredBytesPerSecond)} measured`,
+    measured === null ? null : `${megabytes(measured)} measured`,
   ].filter((rate) => rate !== null);
   const against = `${rates.length === 0 ? '' : `${rates.join(', ')}; `}an endpoint carries ${megabytes(ENDPOINT_LIMITS.bytesPerSecond)} a second`;
   if (wire.delayedAnswers >= Math.max(1, FAILED_SHARE * row.attempted)) {
@@ -188,24 +181,36 @@ function blameBandwidth({ row, wire }: BottleneckEvidence): Bottleneck | null {
       `${row.cellId}: the endpoint's bandwidth holds it back: Azure tells of ${wire.delayedAnswers} answers that it delayed${by} (${against}).`,
     );
   }
-  const most = Math.max(wire.predictedBytesPerSecond ?? 0, wire.measuredBytesPerSecond ?? 0);
+  const most = Math.max(wire.predictedBytesPerSecond ?? 0, measured ?? 0);
   if (most < NEAR * ENDPOINT_LIMITS.bytesPerSecond) return null;
   return fits('bandwidth', `${row.cellId}: consistent with the endpoint's bandwidth: ${against}.`);
 }
 
-function blameWrapper({ serialisation }: BottleneckEvidence): Bottleneck | null {
-  return serialisation === null ? null : fits('wrapper', serialisation);
+function blameWrapper({ row, serialisation }: BottleneckEvidence): Bottleneck | null {
+  if (serialisation === null) return null;
+  const utilisation = row.gpu?.utilisation ?? null;
+  return fits(
+    'wrapper',
+    utilisation === null
+      ? serialisation
+      : `${serialisation} Azure Monitor tells ${percent(utilisation)} GPU utilisation over the cell, which one request at a time may bring about.`,
+  );
 }
 
-/** A server that works on one request at a time leaves its GPU idle, however near that one is to a limit. */
-function blameGpu({ row, limit, serialisation, gpuUtilisation }: BottleneckEvidence): Bottleneck | null {
-  if (gpuUtilisation !== null && gpuUtilisation >= BUSY_GPU) {
-    return shown(
+/**
+ * A server that works on one request at a time leaves most of its GPU idle, however near that one is to a limit. And
+ * what Azure Monitor tells is the time in which anything ran, which does not show that the GPU was full.
+ */
+function blameGpu({ row, limit, serialisation }: BottleneckEvidence): Bottleneck | null {
+  const utilisation = row.gpu?.utilisation ?? null;
+  if (serialisation !== null || (utilisation !== null && utilisation < IDLE_GPU)) return null;
+  if (utilisation !== null && utilisation >= BUSY_GPU) {
+    return fits(
       'gpu',
-      `${row.cellId}: the GPU holds it back: Azure Monitor tells ${percent(gpuUtilisation)} utilisation over the cell.`,
+      `${row.cellId}: consistent with the GPU: Azure Monitor tells ${percent(utilisation)} utilisation over the cell, the time in which anything ran on it.`,
     );
   }
-  if (limit === null || serialisation !== null) return null;
+  if (limit === null) return null;
   const { computeShare, prefillComputeShare, decodeBandwidthShare } = limit;
   const compute = Math.max(computeShare ?? 0, prefillComputeShare ?? 0);
   if (compute >= NEAR_COMPUTE) {
@@ -221,6 +226,12 @@ function blameGpu({ row, limit, serialisation, gpuUtilisation }: BottleneckEvide
     );
   }
   return null;
+}
+
+/** What the server wrote, where it is a number or a duration: nothing else of its words gets into a sentence. */
+function rateLimitOf({ wire }: BottleneckEvidence['row'], name: string): string | undefined {
+  const value = wire?.rateLimit[name];
+  return value !== undefined && /^[\d.,:hms]+$/.test(value) ? value : undefined;
 }
 
 function isMany({ failures, attempted }: BottleneckEvidence['row'], failure: RequestFailure): boolean {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type BottleneckEvidence, explainBottleneck } from '../../../src/core/report/bottleneck.ts';
 import type { PhysicalLimit } from '../../../src/core/report/physical-limit.ts';
 import { buildReport } from '../../../src/core/report/report.ts';
+import type { RowWire } from '../../../src/core/report/row-wire.ts';
 import { aCell, aRun } from '../../support/builders.ts';
 
 const LIMIT: PhysicalLimit = {
@@ -20,24 +21,25 @@ function evidence(row: object = {}, fields: Partial<BottleneckEvidence> = {}): B
     row: { ...built, attempted: 100, ...row },
     limit: LIMIT,
     serialisation: null,
-    wire: null,
-    rateLimit: {},
-    gpuUtilisation: null,
     ...fields,
   };
 }
 
-function wire(fields: Partial<NonNullable<BottleneckEvidence['wire']>>): Partial<BottleneckEvidence> {
+function wire(fields: Partial<RowWire>): { readonly wire: RowWire } {
   return {
     wire: {
       predictedBytesPerSecond: 1e5,
-      measuredBytesPerSecond: 1e5,
+      sentBytesPerSecond: 5e4,
+      receivedBytesPerSecond: 5e4,
       delayedAnswers: 0,
       delayP50Ms: null,
+      rateLimit: {},
       ...fields,
     },
   };
 }
+
+const gpu = (utilisation: number) => ({ gpu: { utilisation, minutes: 3, reason: null } });
 
 describe('what holds a row back', () => {
   test.each<[string, BottleneckEvidence, string, 'shown' | 'consistent-with', string]>([
@@ -50,17 +52,17 @@ describe('what holds a row back', () => {
     ],
     [
       'a quota of tokens',
-      evidence(
-        { failures: { 'throttle-rate': 40 } },
-        { rateLimit: { 'limit-tokens': '20000', 'remaining-tokens': '0' } },
-      ),
+      evidence({
+        failures: { 'throttle-rate': 40 },
+        ...wire({ rateLimit: { 'limit-tokens': '20000', 'remaining-tokens': '0' } }),
+      }),
       'token-quota',
       'shown',
       'x-ratelimit-limit-tokens 20000',
     ],
     [
       'a limit of requests',
-      evidence({ failures: { 'throttle-rate': 40 } }, { rateLimit: { 'limit-requests': '20' } }),
+      evidence({ failures: { 'throttle-rate': 40 }, ...wire({ rateLimit: { 'limit-requests': '20' } }) }),
       'request-rate',
       'shown',
       '40 of 100',
@@ -108,14 +110,14 @@ describe('what holds a row back', () => {
     ['the deadline', evidence({ failures: { 'deadline-server': 3 } }), 'deadline', 'shown', '180 s'],
     [
       'delay trailers',
-      evidence({}, wire({ delayedAnswers: 20, delayP50Ms: 130, predictedBytesPerSecond: 8e6 })),
+      evidence(wire({ delayedAnswers: 20, delayP50Ms: 130, predictedBytesPerSecond: 8e6 })),
       'bandwidth',
       'shown',
       '130 ms at the median (8.0 MB a second predicted',
     ],
     [
       'bytes near the limit',
-      evidence({}, wire({ measuredBytesPerSecond: 4.8e6 })),
+      evidence(wire({ sentBytesPerSecond: 4.7e6, receivedBytesPerSecond: 1e5 })),
       'bandwidth',
       'consistent-with',
       '4.8 MB',
@@ -127,7 +129,21 @@ describe('what holds a row back', () => {
       'consistent-with',
       'one request at a time',
     ],
-    ['a busy GPU', evidence({}, { gpuUtilisation: 0.97 }), 'gpu', 'shown', '97 % utilisation'],
+    ['a busy GPU', evidence(gpu(0.97)), 'gpu', 'consistent-with', '97 % utilisation'],
+    [
+      'a serial wrapper that keeps a GPU busy',
+      evidence(gpu(0.97), { serialisation: 'The server answers one request at a time.' }),
+      'wrapper',
+      'consistent-with',
+      '97 % GPU utilisation',
+    ],
+    [
+      'nothing, where the GPU is idle however near its one stream is to a limit',
+      evidence(gpu(0.3), { limit: { ...LIMIT, decodeBandwidthShare: 0.69 } }),
+      'unknown',
+      'consistent-with',
+      'nothing that was measured',
+    ],
     [
       'memory bandwidth',
       evidence({}, { limit: { ...LIMIT, decodeBandwidthShare: 0.69 } }),
@@ -153,6 +169,15 @@ describe('what holds a row back', () => {
       { cause: 'unknown', sentence: 'c1-p512-o128: nothing that was measured shows what holds it back.' },
     ]);
     expect(explainBottleneck(evidence({}, { limit: null }))).toMatchObject([{ cause: 'unknown' }]);
+  });
+
+  test('lets no words of a server into a sentence, only its numbers and durations', () => {
+    const failures = { 'throttle-rate': 40 };
+    const told = (limit: string) =>
+      explainBottleneck(evidence({ failures, ...wire({ rateLimit: { 'limit-tokens': limit } }) }))[0];
+    expect(told('1m30s')).toMatchObject({ cause: 'token-quota' });
+    for (const words of ['<b>', '[x](http://a.b)', 'see a.b', ''])
+      expect(told(words)?.sentence).not.toContain('x-ratelimit-limit-tokens');
   });
 
   test('names what was seen before what only fits', () => {
