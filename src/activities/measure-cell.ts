@@ -4,7 +4,13 @@
  * once each has what it needs. Nothing is thrown: what kept a shard from being measured is its outcome.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CellOrder, cellId, cellKey, shardConnections } from '../core/measuring/cell.ts';
+import {
+  type CellOrder,
+  cellId,
+  cellKey,
+  type Predecessor,
+  shardConnections,
+} from '../core/measuring/cell.ts';
 import { judgeSummary } from '../core/measuring/client-verdict.ts';
 import type { Arrivals, ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { mergeShards } from '../core/measuring/summary.ts';
@@ -21,6 +27,7 @@ import type { ShardOutcome, StepHandlers } from '../orchestrations/steps.ts';
 import type { Services, ShardGroup, ShardRow } from '../services.ts';
 import { readRequestShare } from './request-share.ts';
 import { readRun, renewLeases } from './run-step.ts';
+import { SampleKeeper, sampleShare } from './sample-keeper.ts';
 import { clientTimeoutMs, readScoringTarget, type ScoringTarget } from './target.ts';
 import { requestIdPrefix } from './warm-up.ts';
 
@@ -31,11 +38,16 @@ const READY_WAIT_MS = 20_000;
 /** Activities of one wave may be dispatched this far apart, and no further. */
 const RENDEZVOUS_MS = 60_000;
 const RENDEZVOUS_POLL_MS = 100;
+/** How soon a shard sees that its turn has come; until then another measurement is under way beside it. */
+const TURN_POLL_MS = 500;
 /** From the last arrival to the first request: a poll, a slow table, and a margin. */
 const START_LEAD_MS = 500;
 /** From the last "I have what I need" to the last request: a poll, a slow table, and a margin. */
 const STOP_LEAD_MS = 600;
 const SATISFIED_POLL_MS = 200;
+/** How often the last word about a shard is tried, each time with the SDK's own retries: tables that are away for half a minute. */
+const LAST_WORD_ATTEMPTS = 10;
+const LAST_WORD_PAUSE_MS = 2_000;
 /** How soon a cancel is seen. */
 const CANCEL_POLL_MS = 2_000;
 /** The origin's retries after a 429. */
@@ -44,15 +56,13 @@ const BURST_RETRIES = 5;
 export function measureCellStep(services: Services): Pick<StepHandlers, 'measureCell'> {
   return {
     measureCell: async ({ runId, order, shard }) => {
-      try {
-        return await measureShard(services, runId, order, shard);
-      } catch (error) {
-        return {
-          ...NOTHING,
-          status: 'failed',
-          message: error instanceof Error ? error.message.slice(0, 500) : String(error),
-        };
-      }
+      const outcome = await measureShard(services, runId, order, shard).catch((error: unknown) => ({
+        ...NOTHING,
+        status: 'failed' as const,
+        message: error instanceof Error ? error.message.slice(0, 500) : String(error),
+      }));
+      if (outcome.startedAtMs === null) await tellMissed(services, runId, order, shard);
+      return outcome;
     },
   };
 }
@@ -76,6 +86,11 @@ async function measureShard(
   order: CellOrder,
   shard: number,
 ): Promise<ShardOutcome> {
+  const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
+  // A crash has lost the answer, and not what was measured.
+  const row = (await services.stores.shards.list(group)).find((one) => one.shard === shard);
+  if (row?.status === 'measured' && row.summary !== null) return tellMeasured(row.summary, order);
+  if (order.after !== undefined && !(await waitForTurn(services, runId, order.after))) return NOTHING;
   const run = await readRun(services, runId);
   if (mustStop(run)) return { ...NOTHING, status: 'canceled' };
   if (run.raceOver !== undefined) return stoppedBy(run.raceOver);
@@ -89,18 +104,55 @@ async function measureShard(
     if (shard === 0) await announce(services, run, order);
     const target = await readScoringTarget(services, run, order.endpoint);
     const prompts = await readRequestShare(services, run, order, shard);
-    running = services.loadEngine.startShard(shardOrder(run, order, shard, target, prompts));
+    const keeper = run.spec.measure.keepSamples ? new SampleKeeper(sampleShare(run.spec, order)) : null;
+    running = services.loadEngine.startShard(
+      shardOrder(run, order, shard, target, prompts),
+      keeper === null ? null : (samples) => keeper.take(samples),
+    );
     // Who arrives can begin at any moment: its thread runs and its connections are open.
     await Promise.race([running.ready, delay(READY_WAIT_MS, undefined, { ref: false })]);
-    const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
     const startAtMs = await meet(services, group, shard, order);
     if (typeof startAtMs === 'object') return stoppedBy(startAtMs);
     if (startAtMs === 'late' || startAtMs === 'canceled') return { ...NOTHING, status: startAtMs };
     running.startAt(startAtMs);
-    return await loadUntilDone(services, run, order, shard, running);
+    return await loadUntilDone(services, run, order, shard, running, keeper);
   } finally {
     running?.cancel();
     free();
+  }
+}
+
+/** Waits until all shards of the measurement before this one are over, whatever came of them; false where it hangs. */
+async function waitForTurn(services: Services, runId: string, after: Predecessor): Promise<boolean> {
+  const { cellKey: key, attempt, shards, withinSeconds } = after;
+  const untilMs = services.now() + withinSeconds * 1_000;
+  while (services.now() < untilMs) {
+    // A hiccup of the tables costs a poll.
+    const rows = await services.stores.shards.list({ runId, cellKey: key, attempt }).catch(() => []);
+    if (rows.length === shards && rows.every(({ status }) => status !== 'arrived')) return true;
+    await delay(TURN_POLL_MS);
+  }
+  return false;
+}
+
+/** Its siblings, and who waits for its turn, learn from its row that it will not be measured. */
+async function tellMissed(services: Services, runId: string, order: CellOrder, shard: number): Promise<void> {
+  const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
+  const missed = { arrivedAtMs: services.now(), satisfiedAtMs: null, status: 'late', summary: null } as const;
+  // Without it they find out by waiting.
+  await saveLast(services, { ...group, shard, shards: order.shards, ...missed }).catch(() => {});
+}
+
+/** The last word about a shard: others wait for it on a rented GPU, and nobody else tries it again. */
+async function saveLast(services: Services, row: ShardRow): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await services.stores.shards.save(row);
+      return;
+    } catch (error) {
+      if (attempt >= LAST_WORD_ATTEMPTS) throw error;
+      await delay(LAST_WORD_PAUSE_MS);
+    }
   }
 }
 
@@ -154,6 +206,7 @@ async function loadUntilDone(
   order: CellOrder,
   shard: number,
   running: RunningShard,
+  keeper: SampleKeeper | null,
 ): Promise<ShardOutcome> {
   const group: ShardGroup = { runId: run.id, cellKey: cellKey(order), attempt: order.attempt };
   const watch = { over: false, satisfied: false, announced: false, stopping: false, canceled: false };
@@ -190,7 +243,17 @@ async function loadUntilDone(
     }
     await Promise.race([ended.catch(() => undefined), delay(SATISFIED_POLL_MS)]);
   }
-  return finishShard(services, group, shard, order, await ended, watch.canceled);
+  const summary = await ended;
+  // Those of a canceled cell are dropped with it.
+  const kept = watch.canceled ? null : ((await keeper?.store(services, group, shard)) ?? null);
+  return finishShard(
+    services,
+    group,
+    shard,
+    order,
+    kept === null ? summary : { ...summary, keptSamples: kept },
+    watch.canceled,
+  );
 }
 
 async function finishShard(
@@ -202,15 +265,20 @@ async function finishShard(
   canceled: boolean,
 ): Promise<ShardOutcome> {
   const row = await readRow(services, group, shard);
-  await services.stores.shards.save({
+  await saveLast(services, {
     ...row,
     shards: order.shards,
     status: canceled ? 'canceled' : 'measured',
     summary,
   });
+  const outcome = tellMeasured(summary, order);
+  return canceled ? { ...outcome, status: 'canceled' } : outcome;
+}
+
+function tellMeasured(summary: ShardSummary, order: CellOrder): ShardOutcome {
   const merged = mergeShards([summary]);
   return {
-    status: canceled ? 'canceled' : 'measured',
+    status: 'measured',
     startedAtMs: summary.startedAtMs,
     attempted: summary.attempted,
     failed: summary.attempted - summary.succeeded,

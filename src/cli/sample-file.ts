@@ -1,9 +1,7 @@
-/**
- * Samples as lines of JSON in a file, written as they come. Times have three decimals, since a microsecond is what
- * the clock tells; `scheduledMs` and `sentMs` are on the monotonic clock of this machine (process.hrtime).
- */
+/** Samples as lines of JSON in a file, written as they come. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Sample } from '../core/measuring/sample.ts';
+import { writeSampleLine } from '../core/measuring/sample-line.ts';
 import { ApiError } from './api-client.ts';
 
 /** A disk that takes longer for a batch of 100 kB is not writing. */
@@ -37,7 +35,7 @@ export class SampleFile {
   async write(samples: readonly Sample[]): Promise<void> {
     if (this.#failure !== null) return;
     try {
-      const lines = samples.map((sample) => `${writeLine(sample)}\n`).join('');
+      const lines = samples.map((sample) => `${writeSampleLine(sample)}\n`).join('');
       await this.#file.writeFile(lines, { signal: AbortSignal.timeout(WRITE_LIMIT_MS) });
     } catch (error) {
       this.#failure = explain(this.#path, error);
@@ -47,26 +45,6 @@ export class SampleFile {
   async close(): Promise<void> {
     await this.#file.close();
   }
-}
-
-function writeLine(sample: Sample): string {
-  return JSON.stringify({
-    ...sample,
-    scheduledMs: toMicroseconds(sample.scheduledMs),
-    sentMs: toMicroseconds(sample.sentMs),
-    ttftMs: toMicrosecondsOrNull(sample.ttftMs),
-    ttftAnswerMs: toMicrosecondsOrNull(sample.ttftAnswerMs),
-    e2eMs: toMicroseconds(sample.e2eMs),
-    gapsMs: sample.gapsMs.map(toMicroseconds),
-  });
-}
-
-function toMicrosecondsOrNull(ms: number | null): number | null {
-  return ms === null ? null : toMicroseconds(ms);
-}
-
-function toMicroseconds(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
 }
 
 function explain(path: string, error: unknown): string {

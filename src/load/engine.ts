@@ -6,11 +6,11 @@ import { type Calibrated, type CalibrateOrder, calibratePrompt } from './calibra
 import { measureClientFloor } from './client-floor.ts';
 import { type DrainTarget, type IdleTime, timeIdleRequest } from './drain.ts';
 import { type ProbeOrder, type ProbeResult, probeRoute } from './probe.ts';
-import { type RunningShard, startShard } from './shard-runner.ts';
+import { type RunningShard, startShard, type TakeSamples } from './shard-runner.ts';
 import { sendUnmeasured, type UnmeasuredLoad } from './unmeasured.ts';
 
 export interface LoadEngine {
-  startShard(order: ShardOrder): RunningShard;
+  startShard(order: ShardOrder, takeSamples?: TakeSamples | null): RunningShard;
   probeRoute(order: ProbeOrder): Promise<ProbeResult>;
   calibratePrompt(order: CalibrateOrder): Promise<Calibrated>;
   sendUnmeasured(order: ShardOrder): UnmeasuredLoad;

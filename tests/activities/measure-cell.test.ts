@@ -5,8 +5,11 @@ import { createSteps } from '../../src/activities/steps.ts';
 import { type CellOrder, shardCount } from '../../src/core/measuring/cell.ts';
 import { buildReport } from '../../src/core/report/report.ts';
 import type { RunRecord } from '../../src/core/run.ts';
+import { sample } from '../../src/http/contract/sample.ts';
+import { getSamples } from '../../src/http/samples.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';
 import type { StepHandlers } from '../../src/orchestrations/steps.ts';
+import type { Orchestrations } from '../../src/services.ts';
 import { aSpec } from '../support/builders.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
 
@@ -32,7 +35,7 @@ beforeAll(async () => {
   const spec = aSpec({
     workloads: [{ promptTokens: 64, outputTokens: 32 }],
     concurrency: { levels: [1, 2, 4] },
-    measure: { mode: 'steady', repeats: 2, minRequests: 4 },
+    measure: { mode: 'steady', repeats: 2, minRequests: 4, keepSamples: true },
   });
   run = await real.aStoredRun({ spec });
   steps = createSteps(real.services);
@@ -93,6 +96,32 @@ describe('measureCell', () => {
     expect(stored?.rows[0]?.provenance).toMatchObject({ simulated: true, sku: 'Standard_NC24ads_A100_v4' });
   });
 
+  it('keeps the samples of both shards where the spec asks for it, and gives them as the lines of a cell', async () => {
+    const [row] = (await real.services.stores.reports.read(run.id))?.rows ?? [];
+    expect(row?.keptSamples).toBe(row?.attempted);
+    const ask = (query: Record<string, string>) =>
+      getSamples({
+        request: {
+          params: { id: run.id },
+          query: new URLSearchParams(query),
+          headers: new Headers(),
+          text: async () => '',
+        },
+        services: real.services,
+        orchestrations: {} as Orchestrations,
+      });
+    const answer = await ask({ cell: 'c4-p64-o32' });
+    const lines = answer.body.trimEnd().split('\n');
+    expect(lines).toHaveLength(row?.attempted ?? 0);
+    const samples = lines.map((line) => sample.parse(JSON.parse(line)));
+    // As the rows say, and each request once: both shards are in it.
+    expect(new Set(samples.map(({ requestId }) => requestId)).size).toBe(samples.length);
+    expect(new Set(samples.map(({ requestId }) => requestId.replace(/-\d+$/, ''))).size).toBe(2);
+    expect(Math.max(...samples.map(({ e2eMs }) => e2eMs))).toBeCloseTo(row?.e2eMs.max ?? 0, -2);
+    await expect(ask({ cell: 'c1-p64-o32' })).rejects.toMatchObject({ status: 404 });
+    await expect(ask({})).rejects.toMatchObject({ status: 400 });
+  });
+
   it('is late, and loads nothing, where its sibling does not come within a minute', async () => {
     let aheadMs = 0; // Only this shard's clock: the load engine keeps to the real one.
     const alone = createSteps({ ...real.services, now: () => Date.now() + aheadMs });
@@ -103,10 +132,49 @@ describe('measureCell', () => {
     expect((await rowsOf('w000-c0002-r01'))[0]?.status).toBe('late');
   });
 
+  it('tells again what it has measured, without a request, where a crash has lost its answer', async () => {
+    const order = orderOf(2, 2);
+    const both = () => Promise.all([0, 1].map((shard) => steps.measureCell({ runId: run.id, order, shard })));
+    const first = await both();
+    const rows = await rowsOf('w000-c0002-r02');
+    expect(await both()).toEqual(first);
+    expect(await rowsOf('w000-c0002-r02')).toEqual(rows);
+  });
+
   it('is late where its sibling was measured with another activity, which a crash has started again', async () => {
     const order = orderOf(2, 2);
-    await Promise.all([0, 1].map((shard) => steps.measureCell({ runId: run.id, order, shard })));
+    const [, row] = await rowsOf('w000-c0002-r02');
+    if (row === undefined) throw new Error('The test before has measured both shards.');
+    await real.services.stores.shards.save({ ...row, status: 'arrived', summary: null });
     expect(await steps.measureCell({ runId: run.id, order, shard: 1 })).toMatchObject({ status: 'late' });
+  });
+
+  it('waits for its turn, until each shard before it is over, whatever has come of it', async () => {
+    const after = { cellKey: 'w000-c0004-r09', attempt: 1, shards: 2, withinSeconds: 60 };
+    const before = { runId: run.id, ...after, arrivedAtMs: 0, satisfiedAtMs: null, summary: null };
+    const { shards } = real.services.stores;
+    let isOver = false;
+    const outcome = steps.measureCell({ runId: run.id, order: { ...orderOf(1, 9), after }, shard: 0 });
+    void outcome.then(() => {
+      isOver = true;
+    });
+    await shards.save({ ...before, shard: 0, status: 'late' });
+    await shards.save({ ...before, shard: 1, status: 'arrived' });
+    await delay(1_500);
+    expect({ isOver, rows: await rowsOf('w000-c0001-r09') }).toEqual({ isOver: false, rows: [] });
+    await shards.save({ ...before, shard: 1, status: 'measured' });
+    expect(await outcome).toMatchObject({ status: 'measured', failed: 0 });
+  });
+
+  it('is late where what it follows hangs, and does not load the endpoint beside it', async () => {
+    let aheadMs = 0;
+    const patient = createSteps({ ...real.services, now: () => Date.now() + aheadMs });
+    const after = { cellKey: 'w000-c0004-r08', attempt: 1, shards: 2, withinSeconds: 600 };
+    const outcome = patient.measureCell({ runId: run.id, order: { ...orderOf(1, 8), after }, shard: 0 });
+    await delay(100);
+    aheadMs = 601_000;
+    expect(await outcome).toMatchObject({ status: 'late', attempted: 0 });
+    expect(await rowsOf('w000-c0001-r08')).toMatchObject([{ status: 'late' }]);
   });
 
   it('is busy where this process has no room for its connections', async () => {
@@ -116,6 +184,8 @@ describe('measureCell', () => {
     expect(await crowded.measureCell({ runId: run.id, order: orderOf(4, 2), shard: 0 })).toMatchObject({
       status: 'busy',
     });
+    // Whoever waits for it learns that it will not come.
+    expect(await rowsOf('w000-c0004-r02')).toMatchObject([{ shard: 0, status: 'late' }]);
     free?.();
   });
 

@@ -30,6 +30,7 @@ import type {
   Stores,
 } from '../../services.ts';
 import { createRequestSetStore } from '../request-sets.ts';
+import { createSampleStore } from '../sample-store.ts';
 import { explainTooLong } from './columns.ts';
 import { inPartition, openTable, type Table, type TableDefinition } from './table.ts';
 
@@ -51,6 +52,7 @@ export function createStores(address: TablesAddress, credential: TokenCredential
     leases: createLeaseStore(open(leasesTable)),
     keys: createIdempotencyStore(open(keysTable)),
     requestSets: createRequestSetStore(address, credential),
+    samples: createSampleStore(address, credential),
     comparisons: createComparisonStore(open(comparisonsTable)),
     beats: createBeatStore(open(beatsTable)),
     tooLong: explainTooLong,

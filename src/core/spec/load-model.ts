@@ -143,6 +143,13 @@ const repeats = z.union(
   },
 );
 
+const keepSamples = z
+  .boolean({ error: 'must be true or false' })
+  .default(false)
+  .describe(
+    `Keep the samples of each cell, up to ${SPEC_BOUNDS.keptSamples} of all its repeats, for GET /api/runs/{id}/samples.`,
+  );
+
 export const measure = z
   .discriminatedUnion(
     'mode',
@@ -161,8 +168,13 @@ export const measure = z
           .describe(
             'Seconds after which a repeat ends in any case; "auto" is the larger of 120 and twelve predicted answers.',
           ),
+        keepSamples,
       }),
-      z.strictObject({ mode: z.literal('burst'), repeats: whole(1, SPEC_BOUNDS.repeats).default(1) }),
+      z.strictObject({
+        mode: z.literal('burst'),
+        repeats: whole(1, SPEC_BOUNDS.repeats).default(1),
+        keepSamples,
+      }),
     ],
     { error: 'must have a "mode" of "steady" or "burst"' },
   )

@@ -32,4 +32,8 @@ export const SPEC_BOUNDS = {
   minutes: 1_440,
   usd: 100_000,
   environmentVariables: 50,
+  /** Samples that are kept of a cell, all repeats together: a p99 of them is known to a tenth of itself. */
+  keptSamples: 10_000,
+  /** Their lines; one of 512 streamed tokens takes 4 kB. An answer with all of them fits a function's memory. */
+  keptSampleBytes: 20_000_000,
 } as const;
