@@ -9,6 +9,8 @@ import type { ComparisonPlanAnswer } from '../http/comparison-request.ts';
 import type { ComparisonLinks, ComparisonSummary, ComparisonView } from '../http/comparison-view.ts';
 import type { ModelList } from '../http/contract/model.ts';
 import type { SkuList } from '../http/contract/sku.ts';
+import type { EndpointList } from '../http/endpoints.ts';
+import type { ResultFormat } from '../http/result-format.ts';
 import type { RunLinks, RunView } from '../http/run-view.ts';
 
 export interface PlanAnswer {
@@ -41,39 +43,12 @@ export interface ComparisonList {
 /** A report as it is now. */
 export type ComparisonResults = ComparisonReport & { readonly partial: boolean };
 
-export interface ListedEndpoint {
-  readonly name: string;
-  readonly workspace: string;
-  /** Null where neither a lease nor a tag names the run, as with the two times. */
-  readonly runId: string | null;
-  readonly sku: string | null;
-  readonly instances: number | null;
-  readonly createdAt: string | null;
-  readonly expiresAt: string | null;
-  readonly provisioningState: string | null;
-  /** Until when its user keeps it for further runs. */
-  readonly keptUntil: string | null;
-  readonly costUsd: number | null;
-  readonly leaked: boolean;
-  readonly releaseError: string | null;
-}
-
-export interface EndpointList {
-  readonly endpoints: readonly ListedEndpoint[];
-  /** What could not be looked at: where this is not empty, more may be alive. */
-  readonly troubles: readonly string[];
-}
-
 export interface DeletedEndpoint {
   readonly name: string;
   readonly gone: boolean;
   /** Why it could not be deleted; null where it is under way or done. */
   readonly error: string | null;
 }
-
-/** `html` is one file with its charts inside. */
-export const RESULT_FORMATS = ['csv', 'md', 'json', 'html'] as const;
-export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
 /** A call that did not work: the sentence to show, and every fault of the input where the app named them. */
 export class ApiError extends Error {

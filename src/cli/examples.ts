@@ -31,6 +31,7 @@ Examples:
   $ npx foundry-bench results ID                           a table; ends with 1 where the objectives are missed
   $ npx foundry-bench results ID --format md >> "$GITHUB_STEP_SUMMARY"
   $ npx foundry-bench results ID -o report.html
+  $ npx foundry-bench results ID --format vllm > ID.jsonl  a line a cell, as vllm bench serve writes them
   $ npx foundry-bench results ID --baseline main           a comparison; ends with 1 where a target is worse`,
   runs: `
 Examples:
@@ -55,7 +56,8 @@ Examples:
   start: `
 Examples:
   $ npx foundry-bench start
-  $ PORT=8080 npx foundry-bench start`,
+  $ PORT=8080 npx foundry-bench start
+  $ npx foundry-bench start --azure --i-will-reap          real Azure ML, in the workspace that the settings name`,
   demo: `
 Examples:
   $ npx foundry-bench demo

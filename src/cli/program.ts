@@ -1,7 +1,9 @@
 /** The `foundry-bench` command: what it understands. What each command does stands in `commands/`. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../core/failure.ts';
 import { RUN_STATES } from '../core/run.ts';
-import { ApiClient, ApiError, RESULT_FORMATS } from './api-client.ts';
+import { RESULT_FORMATS } from '../http/result-format.ts';
+import { ApiClient, ApiError } from './api-client.ts';
 import { showModels, showSkus } from './commands/catalog.ts';
 import { startComparison } from './commands/compare.ts';
 import { deleteEndpoint, showEndpoints } from './commands/endpoints.ts';
@@ -206,10 +208,18 @@ function buildProgram(terminal: Terminal, local: LocalParts, setExitCode: (code:
 
   program
     .command('start')
-    .description('Run the app on this machine with a simulated Azure ML, until Ctrl-C.')
-    .option('--azure', 'against real Azure ML (refused: not supported yet)')
-    .action(async ({ azure }: { azure?: boolean }) =>
-      setExitCode(await local.start(azure === true ? ['--azure'] : [])),
+    .description(
+      'Run the app on this machine, with a simulated Azure ML unless told otherwise, until Ctrl-C.',
+    )
+    .option('--azure', 'against real Azure ML, as whoever `az login` says: endpoints are billed')
+    .option(
+      '--i-will-reap',
+      'with --azure: without a watchdog app, you delete what this machine leaves behind',
+    )
+    .action(async ({ azure, iWillReap }: { azure?: boolean; iWillReap?: boolean }) =>
+      setExitCode(
+        await local.start([...(azure ? ['--azure'] : []), ...(iWillReap ? ['--i-will-reap'] : [])]),
+      ),
     );
 
   program
@@ -236,7 +246,7 @@ function parseLimit(text: string): number {
 }
 
 function explainError(error: unknown): string[] {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const faults = error instanceof ApiError ? error.faults : [];
   return [
     printable(message),

@@ -2,8 +2,8 @@
 
 import type { Report, ReportRow } from '../core/report/report.ts';
 import type { Plan, PlannedCell } from '../core/spec/plan.ts';
+import type { EndpointList } from '../http/endpoints.ts';
 import type { RunView } from '../http/run-view.ts';
-import type { EndpointList } from './api-client.ts';
 import { writeDuration, writeFigure, writeUsd } from './figure.ts';
 import { type Paint, PLAIN } from './paint.ts';
 import { printable } from './printable.ts';

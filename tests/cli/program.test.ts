@@ -202,7 +202,7 @@ describe('results', () => {
 
   it.each([
     [['results', RUN.id, '-o', 'results.txt'], 'tells no format'],
-    [['results', RUN.id, '--format', 'xml'], 'Allowed choices are csv, md, json'],
+    [['results', RUN.id, '--format', 'xml'], 'Allowed choices are json, csv, md, html, vllm'],
     [['results', 'nowhere'], 'There is no /api/runs/nowhere/results.'],
   ])('refuses %j with 2', async (args, told) => {
     const { code, stderr } = await runCommand(args, { app: await openApp() });

@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { COMPARISON_ID_PATTERN } from '../../core/comparison/comparison-record.ts';
-import { ApiError, type ResultFormat } from '../api-client.ts';
+import type { ResultFormat } from '../../http/result-format.ts';
+import { ApiError } from '../api-client.ts';
 import { renderComparison } from '../comparison-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { printableDocument } from '../printable.ts';

@@ -3,29 +3,24 @@
  * at the same time add up; a percentile is never averaged, and a failure is never a latency.
  */
 
-import type { RequestFailure } from '../failure.ts';
 import type { OutputUnit } from '../requests/payload.ts';
 import { metShareOfSucceeded, poolSlo, type SloCounts } from '../spec/slo.ts';
 import { type ClientHealth, mergeClientHealth } from './client-health.ts';
 import { DurationHistogram, type EncodedHistogram } from './histogram.ts';
+import type { LengthRatios } from './length-ratios.ts';
 import { type OfferedLoad, openLoopFault } from './open-loop.ts';
 import type { TokenSource, TtftReason } from './sample.ts';
-import type { CycleRates, Drained, ShardSummary, WindowFold } from './shard.ts';
+import type { CycleRates, Drained, RequestOutcomes, ShardSummary, WindowFold } from './shard.ts';
 import { mergeTraces } from './slices.ts';
 import { steadyFault } from './steady.ts';
+import { type CellWire, mergeWire } from './wire.ts';
 
-export interface CellSummary {
+export interface CellSummary extends RequestOutcomes {
   readonly shards: number;
   readonly connections: number;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
-  readonly attempted: number;
-  readonly succeeded: number;
   readonly failed: number;
-  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
-  readonly failedStatusCodes: Readonly<Record<string, number>>;
-  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
-  readonly retries: number;
   readonly rates: Rates;
   readonly meanInFlight: number;
   readonly maxInFlight: number;
@@ -38,6 +33,12 @@ export interface CellSummary {
   readonly echoes: number;
   /** Share of successful requests whose output had exactly the length asked for. */
   readonly outputLengthFidelity: number | null;
+  /** See ShardSummary; absent where a shard did not count it. */
+  readonly outputLengths?: LengthRatios;
+  readonly promptLengths?: LengthRatios;
+  readonly wire?: CellWire;
+  /** Samples that were kept one by one; absent where none were asked for. */
+  readonly keptSamples?: number;
   readonly tokenSource: TokenSource | 'mixed' | null;
   readonly unit: OutputUnit;
   readonly ttftReason: TtftReason | null;
@@ -103,6 +104,9 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
   ) as unknown as Histograms;
   const slo = poolSlo(shards.map((shard) => shard.slo));
   const requests = sum(shards, (shard) => shard.whole.requests);
+  const wholeSeconds = (endedAtMs - startedAtMs) / 1000;
+  const rates = withGoodput(mergeRates(shards, wholeSeconds), slo);
+  const wire = mergeWire(shards, rates.span, wholeSeconds);
   return {
     shards: shards.length,
     connections: sum(shards, (shard) => shard.connections),
@@ -115,7 +119,7 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     failedStatusCodes: addCounts(shards.map((shard) => shard.failedStatusCodes)) as Record<string, number>,
     failureExamples: firstExamples(shards.map((shard) => shard.failureExamples)),
     retries: sum(shards, (shard) => shard.retries),
-    rates: withGoodput(mergeRates(shards, (endedAtMs - startedAtMs) / 1000), slo),
+    rates,
     meanInFlight: sum(shards, (shard) => shard.meanInFlight),
     maxInFlight: sum(shards, (shard) => shard.maxInFlight),
     shardSpread: spreadOf(shards),
@@ -125,9 +129,12 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     echoes: sum(shards, (shard) => shard.echoes),
     outputLengthFidelity:
       succeeded === 0 ? null : sum(shards, (shard) => shard.outputLengthAsAsked) / succeeded,
+    ...mergeLengths(shards),
+    ...(wire !== null && { wire }),
+    ...countKept(shards),
     tokenSource: oneOf(shards.map((shard) => shard.tokenSource)),
     unit: shards[0]?.unit ?? 'token',
-    ttftReason: shards.find((shard) => shard.ttftReason !== null)?.ttftReason ?? null,
+    ttftReason: reasonWithoutTtft(shards),
     client: mergeClientHealth(shards.map((shard) => shard.client)),
     histograms,
     slo,
@@ -154,6 +161,26 @@ export function withGoodput(rates: Throughput, slo: SloCounts | null): Rates {
   };
 }
 
+function mergeLengths(shards: readonly ShardSummary[]): Pick<CellSummary, 'outputLengths' | 'promptLengths'> {
+  const outputs = shards.map((shard) => shard.outputLengths).filter((one) => one !== undefined);
+  const prompts = shards.map((shard) => shard.promptLengths).filter((one) => one !== undefined);
+  if (outputs.length < shards.length || prompts.length < shards.length) return {};
+  return { outputLengths: addRatios(outputs), promptLengths: addRatios(prompts) };
+}
+
+/** As `addCounts`, of ratios, which every key of counts is. */
+export function addRatios(ratios: readonly LengthRatios[]): LengthRatios {
+  return addCounts(ratios) as LengthRatios;
+}
+
+/** Also what a row counts over its repeats. */
+export function countKept(
+  parts: readonly { readonly keptSamples?: number }[],
+): Pick<CellSummary, 'keptSamples'> {
+  const known = parts.map(({ keptSamples }) => keptSamples).filter((count) => count !== undefined);
+  return known.length === 0 ? {} : { keptSamples: sum(known, (count) => count) };
+}
+
 /** Null of a closed loop. */
 function mergeOffered(shards: readonly ShardSummary[]): OfferedLoad | null {
   const offered = shards.map((shard) => shard.offered).filter((one) => one !== undefined);
@@ -172,6 +199,18 @@ function mergeDrains(shards: readonly ShardSummary[]): { drained: Drained | null
     drained,
     leftBusy: drained === null ? shards.some((shard) => shard.leftBusy === true) : !drained.idle,
   };
+}
+
+interface Answered {
+  readonly succeeded: number;
+  readonly ttftReason: TtftReason | null;
+}
+
+/** Why there is no TTFT; where some have answers, one without any says nothing of theirs. */
+export function reasonWithoutTtft(measured: readonly Answered[]): TtftReason | null {
+  const answered = measured.filter(({ succeeded }) => succeeded > 0);
+  const telling = answered.length === 0 ? measured : answered;
+  return telling.find(({ ttftReason }) => ttftReason !== null)?.ttftReason ?? null;
 }
 
 function cachedShare(shards: readonly ShardSummary[]): number | null {

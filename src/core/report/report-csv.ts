@@ -3,13 +3,11 @@
  * read its files reads ours; every other column names its unit. A value that does not exist is an empty field, never
  * a 0; no field is a formula to a spreadsheet.
  */
-import { stringify } from 'csv-stringify/sync';
+import { type CsvField, writeCsv } from '../csv.ts';
 import type { Quantiles, Report, ReportRow } from './report.ts';
 
-type Field = string | number | boolean | null;
-
 /** One column: its name and what it takes from a row. */
-type Column = readonly [name: string, read: (row: ReportRow, report: Report) => Field];
+type Column = readonly [name: string, read: (row: ReportRow, report: Report) => CsvField];
 
 /** Seconds, output tokens per second; latencies over successes only, as the origin's. */
 const ORIGIN_COLUMNS: readonly Column[] = [
@@ -99,17 +97,26 @@ const OUR_COLUMNS: readonly Column[] = [
   ['simulator_gpu_speed', (row) => row.provenance.simulatorGpuSpeed],
   ['run_id', (_, report) => report.runId],
   ['created_at', (_, report) => new Date(report.createdAtMs).toISOString()],
+  ['output_length_ratio_p5', (row) => row.outputLengthRatio?.p5 ?? null],
+  ['output_length_ratio_p95', (row) => row.outputLengthRatio?.p95 ?? null],
+  ['prompt_length_ratio_p5', (row) => row.promptLengthRatio?.p5 ?? null],
+  ['prompt_length_ratio_p95', (row) => row.promptLengthRatio?.p95 ?? null],
+  ['sent_bytes_per_second', (row) => row.wire?.sentBytesPerSecond ?? null],
+  ['received_bytes_per_second', (row) => row.wire?.receivedBytesPerSecond ?? null],
+  ['bandwidth_delayed_answers', (row) => row.wire?.delayedAnswers ?? null],
+  ['bandwidth_delay_ms_p50', (row) => row.wire?.delayP50Ms ?? null],
+  ['gpu_utilisation', (row) => row.gpu?.utilisation ?? null],
+  ['kept_samples', (row) => row.keptSamples ?? null],
 ];
 
 const COLUMNS = [...ORIGIN_COLUMNS, ...OUR_COLUMNS];
 
-/** The report as CSV with a header line; lines end with a line feed. */
+/** The report as CSV, one line a row. */
 export function reportToCsv(report: Report): string {
-  const lines = report.rows.map((row) => COLUMNS.map(([, read]) => cleanField(read(row, report))));
-  return stringify([COLUMNS.map(([name]) => name), ...lines], {
-    escape_formulas: true,
-    cast: { boolean: String },
-  });
+  return writeCsv(
+    COLUMNS.map(([name]) => name),
+    report.rows.map((row) => COLUMNS.map(([, read]) => read(row, report))),
+  );
 }
 
 /** Samples and percentiles of one metric. A percentile is empty where the samples are too few to know it. */
@@ -124,14 +131,4 @@ function quantileColumns(metric: string, read: (row: ReportRow) => Quantiles): C
 
 function inSeconds(ms: number | null): number | null {
   return ms === null ? null : ms / 1000;
-}
-
-/**
- * Six significant digits are more than any measurement has. Leading white space goes from texts, because it would
- * hide a formula from the escaping, which looks at the first character.
- */
-function cleanField(field: Field): Field {
-  if (typeof field === 'string') return field.trimStart();
-  if (typeof field === 'number') return Number.isFinite(field) ? Number(field.toPrecision(6)) : null;
-  return field;
 }

@@ -4,12 +4,10 @@
  */
 
 import { REQUEST_FAILURES, type RequestFailure } from '../failure.ts';
+import { digits, literal, NONE, writeList, writeTable } from '../markdown.ts';
 import type { Loop } from '../measuring/cell.ts';
 import { addCounts } from '../measuring/summary.ts';
 import { LEAST_SAMPLES, type Quantiles, type Report, type ReportRow } from './report.ts';
-
-/** What stands where no value exists. */
-const NONE = '-';
 
 /** The report as Markdown. `partial` says that it was built while the run was still measuring. */
 export function reportToMarkdown(report: Report, partial = false): string {
@@ -32,6 +30,7 @@ export function reportToMarkdown(report: Report, partial = false): string {
     '## Best throughput',
     writeBest(report),
     ...writeFailures(report.rows),
+    ...writeEvidence(report.rows),
     ...(report.findings.sentences.length === 0
       ? []
       : ['## Findings', writeList(report.findings.sentences.map(escapeOwn))]),
@@ -164,12 +163,6 @@ function writeCells(report: Report): string[] {
     ...(report.slo === null ? [] : SLO_COLUMNS),
     ...(first.loop === 'closed' ? [] : OPEN_COLUMNS),
   ];
-  const lines = [
-    columns.map(([title]) => title),
-    columns.map(() => '---:'),
-    ...report.rows.map((row) => columns.map(([, read]) => read(row))),
-  ];
-  const table = lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
   const footnotes = [
     `A dash: no such value exists. NTPOT: the whole time of an answer by its output tokens. n<${LEAST_SAMPLES.p95}, n<${LEAST_SAMPLES.p99}: too few samples to know the 95th, the 99th percentile.`,
   ];
@@ -179,7 +172,7 @@ function writeCells(report: Report): string[] {
     row.notMeasuredReason === null ? [] : [`${literal(row.cellId)}: ${literal(row.notMeasuredReason)}`],
   );
   return [
-    table,
+    tableOf(columns, report.rows),
     footnotes.join(' '),
     ...(unmeasured.length === 0 ? [] : ['Not measured:', writeList(unmeasured)]),
   ];
@@ -214,8 +207,39 @@ function writeFailures(rows: readonly ReportRow[]): string[] {
   return ['## Failures', writeList(lines)];
 }
 
-function writeList(lines: readonly string[]): string {
-  return lines.map((line) => `- ${line}`).join('\n');
+/** What rows say beside their rates and times; a report of a version that did not count it has nothing here. */
+const EVIDENCE_COLUMNS: readonly CellColumn[] = [
+  ['Cell', (row) => literal(row.cellId)],
+  ['Prompt length / asked, p5 to p95', (row) => ratioRange(row.promptLengthRatio)],
+  ['Output length / asked, p5 to p95', (row) => ratioRange(row.outputLengthRatio)],
+  ['Sent kB/s', (row) => kilobytes(row.wire?.sentBytesPerSecond)],
+  ['Received kB/s', (row) => kilobytes(row.wire?.receivedBytesPerSecond)],
+  [
+    'Delayed for bandwidth',
+    ({ wire }) =>
+      wire?.delayP50Ms == null
+        ? String(wire?.delayedAnswers ?? NONE)
+        : `${wire.delayedAnswers}, by ${digits(wire.delayP50Ms, 3)} ms`,
+  ],
+  ['GPU busy %', ({ gpu }) => digits(gpu?.utilisation == null ? null : gpu.utilisation * 100, 3)],
+];
+
+function writeEvidence(rows: readonly ReportRow[]): string[] {
+  const counted = rows.filter(({ wire, outputLengthRatio }) => (wire ?? outputLengthRatio ?? null) !== null);
+  return counted.length === 0 ? [] : ['## Lengths and bytes', tableOf(EVIDENCE_COLUMNS, counted)];
+}
+
+function ratioRange(range: ReportRow['outputLengthRatio']): string {
+  return range == null ? NONE : `${digits(range.p5, 3)} to ${digits(range.p95, 3)}`;
+}
+
+function kilobytes(bytes: number | null | undefined): string {
+  return digits(bytes == null ? null : bytes / 1_000, 3);
+}
+
+function tableOf(columns: readonly CellColumn[], rows: readonly ReportRow[]): string {
+  const titles = columns.map(([title]) => title);
+  return writeTable([titles, ...rows.map((row) => columns.map(([, read]) => read(row)))], 'right');
 }
 
 function writeNotes(report: Report): string[] {
@@ -234,38 +258,4 @@ function escapeOwn(sentence: string): string {
 function percentile(quantiles: Quantiles, name: 'p95' | 'p99'): string {
   if (quantiles.count > 0 && quantiles[name] === null) return `n<${LEAST_SAMPLES[name]}`;
   return digits(quantiles[name], 4);
-}
-
-/** That many significant digits, without an exponent in any range that is measured. */
-function digits(value: number | null, significant: number): string {
-  return value === null || !Number.isFinite(value) ? NONE : String(Number(value.toPrecision(significant)));
-}
-
-/** Words, numbers and plain punctuation that no Markdown renderer gives a meaning to, autolinks included. */
-const PLAIN =
-  /^(?!.*www\.)[A-Za-z0-9](?:[A-Za-z0-9 .,;%/'"()-]|:(?= |$)|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))*$/i;
-
-/** Starts a block inside a list item: `1. ` or `1) `. */
-const ORDERED_ITEM = /^\d+[.)]/;
-
-/**
- * A text as itself. Where it is more than plain words it becomes a code span, in which nothing has a meaning; escaping
- * with backslashes would still let e-mail addresses, mentions and emoji codes through on GitHub. A span that holds
- * backticks is fenced by a longer run of them. Line breaks become spaces, other invisible characters (direction overrides, controls) and halves of a pair their code.
- */
-export function literal(text: string | null | undefined): string {
-  if (text === null || text === undefined) return NONE;
-  const visible = text
-    .replace(/[\t\n\v\f\r\u0085\u2028\u2029]+/g, ' ')
-    .replace(
-      /[\p{Cc}\p{Cf}\p{Cs}]/gu,
-      (character: string) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-    )
-    .trim();
-  if (visible === '') return NONE;
-  if (PLAIN.test(visible) && !ORDERED_ITEM.test(visible)) return visible;
-  const longestRun = Math.max(0, ...[...visible.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = '`'.repeat(longestRun + 1);
-  const padding = longestRun > 0 ? ' ' : '';
-  return `${fence}${padding}${visible}${padding}${fence}`;
 }

@@ -3,22 +3,26 @@
  * believing it. `buildReport` is pure, so that a stored report can be compared with one rebuilt from its rows.
  */
 
-import type { RequestFailure } from '../failure.ts';
 import type { Loop } from '../measuring/cell.ts';
 import type { ClientFloor } from '../measuring/client-floor.ts';
 import { type ClientHealth, mergeClientHealth } from '../measuring/client-health.ts';
 import { judgeSummary } from '../measuring/client-verdict.ts';
+import { type GpuUse, poolGpuUse } from '../measuring/gpu-use.ts';
 import type { DurationHistogram } from '../measuring/histogram.ts';
+import { type LengthRatios, type RatioRange, ratioRange } from '../measuring/length-ratios.ts';
 import { repeatPlanOf, repeatsInterval } from '../measuring/repeats.ts';
 import type { TokenSource, TtftReason } from '../measuring/sample.ts';
-import type { Route } from '../measuring/shard.ts';
+import type { RequestOutcomes, Route } from '../measuring/shard.ts';
 import {
   addCounts,
+  addRatios,
   type CellSummary,
+  countKept,
   firstExamples,
   mergeHistograms,
   oneOf,
   type Rates,
+  reasonWithoutTtft,
 } from '../measuring/summary.ts';
 import type { OutputUnit } from '../requests/payload.ts';
 import type { PromptSource } from '../requests/prompt.ts';
@@ -36,6 +40,7 @@ import {
 import { answerDemand, type DemandAnswer } from './demand.ts';
 import { type Findings, findAll, fitCells } from './findings.ts';
 import { type PhysicalLimit, physicalLimitOf } from './physical-limit.ts';
+import { type RowWire, rowWire } from './row-wire.ts';
 import { answerSlo, judgeSlo, type SloAnswer, type SloVerdict } from './slo-answer.ts';
 
 /** One repeat of one cell, as the `cells` table holds it: what was measured and on what. */
@@ -54,6 +59,8 @@ export interface CellRecord {
   readonly summary: CellSummary | null;
   readonly notMeasuredReason: string | null;
   readonly provenance: Provenance;
+  /** Of a repeat that is long enough, once the run's report was made; absent otherwise. */
+  readonly gpu?: GpuUse;
 }
 
 /** What a row says about what was measured; SKU and instances as read back from ARM where ARM knows them. */
@@ -109,7 +116,7 @@ export interface Report {
   readonly simulated: boolean;
 }
 
-export interface ReportRow {
+export interface ReportRow extends RequestOutcomes {
   readonly cellId: string;
   readonly workload: Workload;
   readonly loop: Loop;
@@ -117,13 +124,7 @@ export interface ReportRow {
   readonly level: number;
   readonly repeats: number;
   readonly shards: number;
-  readonly attempted: number;
-  readonly succeeded: number;
   readonly failed: number;
-  readonly failures: Readonly<Partial<Record<RequestFailure, number>>>;
-  readonly failedStatusCodes: Readonly<Record<string, number>>;
-  readonly failureExamples: Readonly<Partial<Record<RequestFailure, string>>>;
-  readonly retries: number;
   /** Mean over repeats of each repeat's rate; null where nothing succeeded. */
   readonly outputTokensPerSecond: number | null;
   readonly requestsPerSecond: number | null;
@@ -160,6 +161,17 @@ export interface ReportRow {
   readonly promptTokensMean: number | null;
   readonly outputTokensMean: number | null;
   readonly outputLengthFidelity: number | null;
+  /**
+   * Output tokens of good answers by those asked for, and prompt tokens as the usage tells them by those asked for.
+   * Null where nothing was counted; absent in reports of versions that did not count it, as `wire` is.
+   */
+  readonly outputLengthRatio?: RatioRange | null;
+  readonly promptLengthRatio?: RatioRange | null;
+  readonly wire?: RowWire | null;
+  /** Null where no repeat was long enough to be asked about, and while the run measures. */
+  readonly gpu?: GpuUse | null;
+  /** Samples that can be read one by one, see `measure.keepSamples`; absent where none were to be kept. */
+  readonly keptSamples?: number;
   /** The highest of the repeats: share of the prompt tokens that a prefix cache spared; null where usage does not tell. */
   readonly cachedPromptShare: number | null;
   /** Good answers that began with their prompt, which is not counted as output. */
@@ -308,7 +320,7 @@ function buildRow(
     wholeSeconds: mean(summaries.map((summary) => (summary.endedAtMs - summary.startedAtMs) / 1000)),
     e2eMs: quantiles('e2e'),
     ttftMs: quantiles('ttft'),
-    ttftReason: summaries.find((summary) => summary.ttftReason !== null)?.ttftReason ?? null,
+    ttftReason: reasonWithoutTtft(summaries),
     ttftAnswerMs: quantiles('ttftAnswer'),
     responseMs: quantiles('response'),
     responseTtftMs: quantiles('responseTtft'),
@@ -323,6 +335,11 @@ function buildRow(
     cachedPromptShare: maximum(known((summary) => summary.cachedPromptShare)),
     echoes: total((summary) => summary.echoes),
     outputLengthFidelity: mean(known((summary) => summary.outputLengthFidelity)),
+    outputLengthRatio: poolRatios(summaries.map((summary) => summary.outputLengths)),
+    promptLengthRatio: poolRatios(summaries.map((summary) => summary.promptLengths)),
+    wire: rowWire(first, summaries, loadModelOf(spec)),
+    gpu: poolGpuUse(cells.map((cell) => cell.gpu)),
+    ...countKept(summaries),
     tokenSource: oneOf(summaries.map((summary) => summary.tokenSource)),
     usdPerMillionOutputTokens: usdPerMillionTokens(hourlyUsd, outputTokensPerSecond),
     usdPerThousandUnits: unit === 'token' ? null : usdFor(1_000, hourlyUsd, outputUnitsPerSecond),
@@ -332,6 +349,11 @@ function buildRow(
     ...describeDeployments(cells),
     provenance: first.provenance,
   };
+}
+
+/** Of the repeats that counted it. */
+function poolRatios(ratios: readonly (LengthRatios | undefined)[]): RatioRange | null {
+  return ratioRange(addRatios(ratios.filter((one) => one !== undefined)));
 }
 
 /** The endpoints of a row's repeats, and how far apart their rates are. */
@@ -468,6 +490,13 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
   }
   notes.push(...deploymentNotes(rows));
   for (const warmUp of [run.warmUp, ...(run.furtherWarmUps ?? [])]) notes.push(...warmUpNotes(warmUp));
+  const kept = rows.filter((row) => row.keptSamples !== undefined);
+  if (kept.length > 0) {
+    const partly = kept.filter((row) => (row.keptSamples ?? 0) < row.attempted).length;
+    notes.push(
+      `The samples of ${kept.length} cells were kept (GET /api/runs/${run.id}/samples?cell=${kept[0]?.cellId})${partly === 0 ? '' : `; of ${partly} only the first of each shard, as many as may be kept`}.`,
+    );
+  }
   const cached = rows.filter((row) => (row.cachedPromptShare ?? 0) > CACHED_SHARE);
   if (cached.length > 0) {
     notes.push(

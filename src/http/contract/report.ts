@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { REQUEST_FAILURES, type RequestFailure } from '../../core/failure.ts';
 import type { ClientFloor } from '../../core/measuring/client-floor.ts';
 import type { ClientHealth } from '../../core/measuring/client-health.ts';
+import type { GpuUse } from '../../core/measuring/gpu-use.ts';
+import type { RatioRange } from '../../core/measuring/length-ratios.ts';
 import type { DemandAnswer, InstanceRate } from '../../core/report/demand.ts';
 import type { Findings } from '../../core/report/findings.ts';
 import type { PhysicalLimit } from '../../core/report/physical-limit.ts';
 import type { Provenance, Quantiles, Report, ReportRow } from '../../core/report/report.ts';
+import type { RowWire } from '../../core/report/row-wire.ts';
 import type { SloAnswer, SloVerdict } from '../../core/report/slo-answer.ts';
 import { OUTPUT_UNITS } from '../../core/requests/payload.ts';
 import type { Slo } from '../../core/spec/slo.ts';
@@ -143,6 +146,30 @@ const physicalLimit = z
   } satisfies Shape<PhysicalLimit>)
   .describe('What the hardware allows beside what was measured; null where the model’s size is not known.');
 
+const ratioRange = z
+  .strictObject({ count, p5: z.number(), p95: z.number() } satisfies Shape<RatioRange>)
+  .describe('Of tokens by tokens asked for: 1 is as long as asked. Null where nothing was counted.')
+  .meta({ id: 'RatioRange' });
+
+const rowWire = z
+  .strictObject({
+    sentBytesPerSecond: maybe,
+    receivedBytesPerSecond: maybe,
+    predictedBytesPerSecond: maybe.describe('Both ways together, as the plan predicts.'),
+    delayedAnswers: count.describe('Good answers that Azure says it held back for bandwidth.'),
+    delayP50Ms: maybe,
+    rateLimit: z.record(text, text).describe('The last x-ratelimit-* headers, without that prefix.'),
+  } satisfies Shape<RowWire>)
+  .describe('What went over the wire, and what the endpoint’s front door said of it.');
+
+const gpuUse = z
+  .strictObject({
+    utilisation: share.nullable().describe('Share of the time in which anything ran on the GPUs.'),
+    minutes: count,
+    reason: text.nullable(),
+  } satisfies Shape<GpuUse>)
+  .describe('What Azure Monitor tells of repeats of two minutes or more; null where there were none.');
+
 export const reportRow = z
   .strictObject({
     cellId: text,
@@ -184,6 +211,11 @@ export const reportRow = z
     promptTokensMean: maybe,
     outputTokensMean: maybe,
     outputLengthFidelity: maybe,
+    outputLengthRatio: ratioRange.nullable().exactOptional(),
+    promptLengthRatio: ratioRange.nullable().exactOptional(),
+    wire: rowWire.nullable().exactOptional(),
+    gpu: gpuUse.nullable().exactOptional(),
+    keptSamples: count.exactOptional().describe('Those that GET /api/runs/{id}/samples gives of the cell.'),
     cachedPromptShare: maybe,
     echoes: count,
     tokenSource: z.enum(['usage', 'estimate', 'units', 'mixed']).nullable(),

@@ -251,6 +251,13 @@ describe('the shards of a repeat', () => {
     expect(rates.requestsPerSecond).toBeNull();
   });
 
+  test('a shard without any answer says nothing of the TTFT of one that has them', () => {
+    const none = aFailedShardSummary({ ttftReason: 'no-output' });
+    expect(mergeShards([none, aShardSummary()]).ttftReason).toBeNull();
+    expect(mergeShards([none, aShardSummary({ ttftReason: 'buffered' })]).ttftReason).toBe('buffered');
+    expect(mergeShards([none, none]).ttftReason).toBe('no-output');
+  });
+
   test('the spread of the shards compares their rates per connection', () => {
     const shard = (connections: number, outputTokens: number) =>
       aShardSummary({ connections, steady: aWindow({ seconds: 10, outputTokens }) });
