@@ -36,7 +36,7 @@ export interface ScheduleView extends Omit<Schedule, 'work' | 'webhook'> {
   readonly spread: SpreadHistory | null;
   /** What the webhook was told, or is still to be told; newest last. */
   readonly notices: readonly NoticeView[];
-  readonly links: { readonly self: string };
+  readonly links: { readonly self: string; readonly results: string };
 }
 
 export interface WorkView {
@@ -96,7 +96,7 @@ export function viewSchedule(record: ScheduleRecord, nowMs: number): ScheduleVie
       error,
       at: isoTime(atMs),
     })),
-    links: { self: `/api/schedules/${name}` },
+    links: { self: `/api/schedules/${name}`, results: `/api/schedules/${name}/results` },
   };
 }
 

@@ -1,6 +1,5 @@
 /** The calls about schedules: put one, look at them and their history, delete one. */
 import { DEFAULT_NAME } from '../activities/run-schedules.ts';
-import { isComparisonOver } from '../core/comparison/comparison-record.ts';
 import type { Fault, Parsed } from '../core/failure.ts';
 import { isFinal } from '../core/run.ts';
 import {
@@ -12,11 +11,15 @@ import {
   type Schedule,
   type ScheduledWork,
 } from '../core/schedule/schedule.ts';
+import { scheduleToCsv } from '../core/schedule/schedule-csv.ts';
+import { scheduleToMarkdown } from '../core/schedule/schedule-markdown.ts';
 import { putSchedule as recordOf, type ScheduleRecord } from '../core/schedule/schedule-record.ts';
 import type { Services } from '../services.ts';
-import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson } from './answer.ts';
+import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson, answerText } from './answer.ts';
 import { readJsonBody } from './json-body.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';
+import { readQuery } from './query.ts';
+import { SCHEDULE_FORMATS, type ScheduleFormat } from './result-format.ts';
 import { viewHistory, viewSchedule } from './schedule-view.ts';
 import { planScheduledWork } from './scheduled-work.ts';
 
@@ -28,12 +31,12 @@ export async function putSchedule({ request, services }: ApiCall): Promise<ApiAn
   const { name = '' } = request.params;
   const body = await readJsonBody(request);
   const { parsed, work } = parseSchedule(name, body, services.now());
-  const faults: Fault[] = [
-    ...(parsed.ok ? [] : parsed.faults),
-    ...(await workFaults(services, parsed, work)),
-    ...(await webhookFaults(services, body)),
-    ...(parsed.ok ? await baselineFaults(services, parsed.value) : []),
-  ];
+  const lookedUp = await Promise.all([
+    workFaults(services, parsed, work),
+    webhookFaults(services, body),
+    parsed.ok ? baselineFaults(services, parsed.value) : [],
+  ]);
+  const faults: Fault[] = [...(parsed.ok ? [] : parsed.faults), ...lookedUp.flat()];
   if (!parsed.ok || faults.length > 0) throw invalidInput(faults);
   const existing = await services.stores.schedules.read(name);
   if (existing === null && (await services.stores.schedules.list()).length >= MOST_SCHEDULES)
@@ -63,6 +66,21 @@ export async function getSchedule({ request, services }: ApiCall): Promise<ApiAn
     ...viewSchedule(record, services.now()),
     history: history.map(viewHistory),
   });
+}
+
+/** `GET /api/schedules/{name}/results`: its history as a file, the newest first. */
+export async function getScheduleResults({ request, services }: ApiCall): Promise<ApiAnswer> {
+  const { format = 'json' } = readQuery(request, ['format']);
+  if (!SCHEDULE_FORMATS.includes(format as ScheduleFormat))
+    throw invalidInput([{ path: 'format', message: `must be one of ${SCHEDULE_FORMATS.join(', ')}` }]);
+  const record = await readSchedule(services, request);
+  const { name } = record;
+  const history = await services.stores.schedules.listHistory(name);
+  const file = { 'content-disposition': `attachment; filename="${name}.${format}"` };
+  if (format === 'csv') return answerText('text/csv; charset=utf-8', scheduleToCsv(history), file);
+  if (format === 'md')
+    return answerText('text/markdown; charset=utf-8', scheduleToMarkdown(record, history), file);
+  return answerJson(200, { name, history: history.map(viewHistory) });
 }
 
 /** `DELETE /api/schedules/{name}`: with its history. What it has started goes on to its end. */
@@ -136,7 +154,7 @@ async function baselineFaults(services: Services, { baseline, work }: Schedule):
   const isOver =
     work.kind === 'run'
       ? await services.stores.runs.read(baseline).then((run) => run && isFinal(run.state))
-      : await services.stores.comparisons.read(baseline).then((one) => one && isComparisonOver(one.state));
+      : await services.stores.comparisons.read(baseline).then((one) => one && isFinal(one.state));
   if (isOver === null) return [{ path: 'baseline', message: `is no ${work.kind} that there is` }];
   return isOver ? [] : [{ path: 'baseline', message: `is a ${work.kind} that is not over yet` }];
 }

@@ -1,6 +1,7 @@
 /** Schedules: what may be put, how one is shown, and its history. */
 import { z } from 'zod';
 import type { SpreadHistory } from '../../core/comparison/pair-test.ts';
+import { FINAL_STATES } from '../../core/run.ts';
 import { NOTICE_EVENTS } from '../../core/schedule/notice.ts';
 import type { RegressionVerdict } from '../../core/schedule/regression.ts';
 import { scheduleForm, type WebhookOrder } from '../../core/schedule/schedule.ts';
@@ -78,7 +79,7 @@ const fields = {
   spent: z.strictObject({ month: text.describe('Such as 2026-11, in UTC.'), usd: z.number() }),
   spread: spread.nullable().describe('Between deployments of its targets: variance of log rates.'),
   notices: z.array(notice).describe('What the webhook was told, or is still to be told; newest last.'),
-  links: z.strictObject({ self: text }),
+  links: z.strictObject({ self: text, results: text }),
 } satisfies Shape<ScheduleView>;
 
 export const schedule = z.strictObject(fields).meta({ id: 'Schedule' });
@@ -112,7 +113,7 @@ const entry = z
     outcome: z.enum(['started', 'skipped', 'too-dear', 'not-started']),
     sentence: text,
     work: z.strictObject(work).nullable(),
-    state: z.enum(['completed', 'failed', 'canceled']).nullable(),
+    state: z.enum(FINAL_STATES).nullable(),
     endedAt: time.nullable(),
     usd: maybe,
     failure: runFailure.nullable(),
@@ -123,6 +124,10 @@ const entry = z
 export const scheduleWithHistory = z
   .strictObject({ ...fields, history: z.array(entry) })
   .meta({ id: 'ScheduleWithHistory' });
+
+export const scheduleHistory = z
+  .strictObject({ name: text, history: z.array(entry) })
+  .meta({ id: 'ScheduleHistory' });
 
 export const scheduleDeleted = z
   .strictObject({ name: text, deleted: z.literal(true), stillRunning: text.nullable() })
