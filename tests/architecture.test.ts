@@ -38,7 +38,7 @@ const RULES: Readonly<
   },
   simulator: { rooms: [], packages: ['node:*'] },
   local: {
-    rooms: ['simulator', 'cli', 'core', 'http'],
+    rooms: ['simulator', 'cli', 'core', 'http', 'config'],
     packages: ['azurite/*', 'croner', 'commander', 'undici', 'node:*'],
   },
 };

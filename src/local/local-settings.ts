@@ -11,15 +11,17 @@ const EMULATOR_ACCOUNT = {
 } as const;
 
 /** The simulator takes any subscription; this one is nobody's. */
+export const NOBODYS_SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
+
 const LOCAL_WORKSPACES = JSON.stringify({
   default: {
-    subscriptionId: '00000000-0000-0000-0000-000000000000',
+    subscriptionId: NOBODYS_SUBSCRIPTION,
     resourceGroup: 'local',
     workspace: 'local',
   },
 });
 
-type Settings = Readonly<Record<string, string | undefined>>;
+export type Settings = Readonly<Record<string, string | undefined>>;
 
 export interface LocalAddresses {
   readonly tablesPort: number;
@@ -40,12 +42,11 @@ export function composeSettings(
   const given = { ...present(file), ...present(env) };
   const simulatorUrl = `http://127.0.0.1:${addresses.simulatorPort}`;
   const fixed = {
+    ...localTables(addresses.tablesPort),
     INSTALLATION_ID: addresses.installationId,
-    TABLES_ENDPOINT: `http://127.0.0.1:${addresses.tablesPort}/${EMULATOR_ACCOUNT.name}`,
-    TABLES_ACCOUNT_NAME: EMULATOR_ACCOUNT.name,
-    TABLES_ACCOUNT_KEY: EMULATOR_ACCOUNT.key,
     ARM_ENDPOINT: simulatorUrl,
     PRICES_ENDPOINT: simulatorUrl,
+    REGISTRY_ENDPOINT: simulatorUrl,
     SIMULATOR_GPU_SPEED: String(addresses.gpuSpeed),
   };
   // AZURE_ML_WORKSPACE is the short form of the same setting; both would be two workspaces of one name.
@@ -56,6 +57,15 @@ export function composeSettings(
     ALLOW_LOOPBACK_SCORING: 'true',
   };
   return { ...defaults, ...given, ...fixed };
+}
+
+/** The tables are Azurite's, whatever Azure ML is. */
+export function localTables(port: number): Record<string, string> {
+  return {
+    TABLES_ENDPOINT: `http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name}`,
+    TABLES_ACCOUNT_NAME: EMULATOR_ACCOUNT.name,
+    TABLES_ACCOUNT_KEY: EMULATOR_ACCOUNT.key,
+  };
 }
 
 /** The `Values` of `local.settings.json`, nothing where there is no such file; throws a sentence where it is broken. */
@@ -75,7 +85,8 @@ export function readSettingsFile(path: string): Settings {
   return Object.fromEntries(Object.entries(document.Values).map(([name, value]) => [name, String(value)]));
 }
 
-function present(settings: Settings): Record<string, string> {
+/** An empty value counts as none. */
+export function present(settings: Settings): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
   );

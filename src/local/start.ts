@@ -1,25 +1,30 @@
 /**
  * Brings the app up on this machine: adopts or starts the local cloud, sets the app's environment, starts the
  * embedded host, and takes it all down again on Ctrl-C. Nothing that reads the environment is imported before it is
- * complete.
+ * complete. With `--azure` the cloud holds tables only, and Azure ML is the real one: in a state folder of its own, so
+ * that no simulated run is ever taken up again against Azure, nor the other way around.
  */
-import { relative } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiClient } from '../cli/api-client.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
-import { COMPARISON_STATES, isComparisonOver } from '../core/comparison/comparison-record.ts';
+import { COMPARISON_STATES } from '../core/comparison/comparison-record.ts';
+import { messageOf } from '../core/failure.ts';
 import { isFinal, RUN_STATES } from '../core/run.ts';
+import { composeAzureSettings, refuseAzure, watchdogOf } from './azure-settings.ts';
 import { outliveClosedOutput } from './closed-output.ts';
 import { adoptOrStartCloud, type RunningCloud, stopCloud } from './cloud/launch.ts';
 import { readInstallationId } from './installation-id.ts';
-import { composeSettings, readSettingsFile } from './local-settings.ts';
+import { composeSettings, readSettingsFile, type Settings } from './local-settings.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
 import { explainSecondHost } from './neighbour.ts';
 import { readPidFile, removePidFile, writePidFile } from './pid-file.ts';
 import { choosePort, noteHolder, readPort, removeNote } from './port.ts';
 import { takeProcessLock } from './process-lock.ts';
 import { watchRuns } from './run-watch.ts';
-import { openStateFolder, PROJECT_ROOT, type StateFolder } from './state-folder.ts';
+import { composeAzureBanner, composeSimulatedBanner } from './start-banner.ts';
+import { layOutStateFolder, openStateFolder, PROJECT_ROOT, type StateFolder } from './state-folder.ts';
 
 const HTTP_PORT = 7071;
 
@@ -35,60 +40,92 @@ const UNDO_LIMIT_MS = 5_000;
 /** A stack trace is for the log file; the terminal gets its first lines. */
 const TERMINAL_LINE_CHARACTERS = 500;
 
+/** A file in each state folder whose runs are on real Azure. */
+const AZURE_MARK = 'real-azure';
+
 interface RunningHost {
   readonly baseUrl: string;
   stop(): Promise<void>;
 }
 
+interface StartArguments {
+  readonly azure: boolean;
+  /** The user looks after what is left behind, without a watchdog. */
+  readonly willReap: boolean;
+}
+
 /** Runs until it is told to stop; gives the process's exit code. */
 export async function startLocal(args: readonly string[]): Promise<number> {
-  const refusal = refuseArguments(args);
-  if (refusal !== null) {
-    console.error(refusal);
+  const wanted = readArguments(args);
+  if (typeof wanted === 'string') {
+    console.error(wanted);
     return 2;
   }
   outliveClosedOutput();
   const stop = listenForStop();
   try {
-    return await Promise.race([runLocal(stop), stop.forced]);
+    return await Promise.race([runLocal(wanted, stop), stop.forced]);
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(messageOf(error));
     return 2;
   }
 }
 
-/** What was wrong with the arguments, or null. */
-export function refuseArguments(args: readonly string[]): string | null {
-  if (args.includes('--azure')) {
-    return '--azure is not supported yet: the local host only runs against the simulated Azure ML. Deploy the app to measure real endpoints.';
-  }
-  return args.length === 0
-    ? null
-    : `\`start\` knows no argument "${args[0]}"; settings come from the environment.`;
+/** What the arguments ask for, or a sentence about what is wrong with them. */
+export function readArguments(args: readonly string[]): StartArguments | string {
+  const unknown = args.find((arg) => arg !== '--azure' && arg !== '--i-will-reap');
+  if (unknown !== undefined)
+    return `\`start\` knows no argument "${unknown}"; settings come from the environment.`;
+  const azure = args.includes('--azure');
+  const willReap = args.includes('--i-will-reap');
+  if (willReap && !azure) return '`--i-will-reap` belongs to `--azure`: the simulator costs nothing.';
+  return { azure, willReap };
 }
 
-async function runLocal(stop: StopRequest): Promise<number> {
-  const folder = openStateFolder(process.env);
+async function runLocal({ azure, willReap }: StartArguments, stop: StopRequest): Promise<number> {
+  const file = readSettingsFile(`${PROJECT_ROOT}/local.settings.json`);
+  const refusal = azure ? refuseAzure({ env: process.env, file, willReap }) : null;
+  if (refusal !== null) throw new Error(refusal);
+  const folder = openFolder(azure);
   const lock = takeProcessLock(folder.hostLock);
   if (lock === null) throw new Error(explainSecondHost(readPidFile(folder.hostFile), folder.path));
   try {
-    return await runHost(folder, stop);
+    return await runHost(folder, file, azure, stop);
   } finally {
     lock.release();
   }
 }
 
-async function runHost(folder: StateFolder, stop: StopRequest): Promise<number> {
+function openFolder(azure: boolean): StateFolder {
+  const folder = openStateFolder(process.env);
+  if (!azure) {
+    // A simulated reaper would find none of the endpoints whose leases lie there, and close them all.
+    if (existsSync(join(folder.path, AZURE_MARK)))
+      throw new Error(
+        `The state in ${folder.path} is that of runs on real Azure; start it with --azure and FOUNDRY_BENCH_STATE as it was then.`,
+      );
+    return folder;
+  }
+  const path = join(folder.path, 'azure');
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, AZURE_MARK), '');
+  return layOutStateFolder(path);
+}
+
+async function runHost(
+  folder: StateFolder,
+  file: Settings,
+  azure: boolean,
+  stop: StopRequest,
+): Promise<number> {
   const installationId = readInstallationId(folder.installationIdFile);
-  const settingsFile = readSettingsFile(`${PROJECT_ROOT}/local.settings.json`);
   const httpPort = await choosePort(readPort(process.env, 'PORT', HTTP_PORT), 'PORT');
-  const cloud = await adoptOrStartCloud(folder, PROJECT_ROOT, process.env);
+  const contents = azure ? 'tables-only' : 'with-simulator';
+  const cloud = await adoptOrStartCloud(folder, PROJECT_ROOT, process.env, contents);
   const wantedGpuSpeed = process.env.SIMULATOR_GPU_SPEED;
   const log = openLogFile(folder.hostLog);
   try {
-    const { tablesPort, simulatorPort, gpuSpeed } = cloud;
-    const addresses = { tablesPort, simulatorPort, gpuSpeed, installationId };
-    Object.assign(process.env, composeSettings(process.env, settingsFile, addresses));
+    Object.assign(process.env, composeEnvironment(file, cloud, installationId));
     const functionKey = process.env.FOUNDRY_BENCH_LOCAL_KEY?.trim() || null;
     const say = (line: string) => {
       log.write(line);
@@ -104,7 +141,12 @@ async function runHost(folder: StateFolder, stop: StopRequest): Promise<number> 
     });
     noteHolder(httpPort, { role: 'host', pidFile: folder.hostFile, lockFile: folder.hostLock });
     const client = new ApiClient(host.baseUrl, functionKey);
-    for (const line of composeBanner({ folder, host, cloud, wantedGpuSpeed, functionKey })) console.log(line);
+    const up = { baseUrl: host.baseUrl, statePath: folder.path, hasKey: functionKey !== null };
+    const banner =
+      cloud.simulator === null
+        ? composeAzureBanner(up, process.env)
+        : composeSimulatedBanner(up, cloud.simulator, { adopted: cloud.adopted, wantedGpuSpeed });
+    for (const line of banner) console.log(line);
     const stopWatching = watchRuns(client, say);
     await stop.requested;
     stopWatching();
@@ -120,6 +162,18 @@ async function runHost(folder: StateFolder, stop: StopRequest): Promise<number> 
   } finally {
     log.close();
   }
+}
+
+/** Real addresses only where there is no simulator. */
+function composeEnvironment(
+  file: Settings,
+  { tablesPort, simulator }: RunningCloud,
+  installationId: string,
+): Record<string, string> {
+  const { env } = process;
+  if (simulator === null) return composeAzureSettings({ env, file }, { tablesPort, installationId });
+  const { port: simulatorPort, gpuSpeed } = simulator;
+  return composeSettings(env, file, { tablesPort, simulatorPort, gpuSpeed, installationId });
 }
 
 async function startFunctionsHost(
@@ -162,17 +216,28 @@ async function stopEverything(
   ]);
   removePidFile(folder.hostFile);
   if (!stopped) console.log('The host did not stop in time and is ended; what it did not finish runs again.');
+  const isAzure = cloud.simulator === null;
   if (alive === 0) {
     const saved = await stopCloud(folder, cloud.pid, left(STOP_BY_MS.cloud));
     console.log(
       saved ? 'Stopped.' : `Stopped; the local cloud (pid ${cloud.pid}) is saving and ends by itself.`,
     );
+    if (isAzure) console.log(`What was kept or left on Azure goes on to be billed. ${sayWhoReaps()}`);
     return;
   }
   const reason =
     alive === null ? 'Whether a run is alive could not be told' : `Runs that are alive: ${alive}`;
-  console.log(`${reason}. The local cloud stays (pid ${cloud.pid}), and the next \`npm start\` resumes.`);
+  const start = isAzure ? 'npm start -- --azure' : 'npm start';
+  console.log(`${reason}. The local cloud stays (pid ${cloud.pid}), and the next \`${start}\` resumes.`);
   console.log(`\`kill ${cloud.pid}\` ends it; by itself it ends after ten minutes without a host.`);
+  if (isAzure) console.log(`Their endpoints are on Azure and billed meanwhile. ${sayWhoReaps()}`);
+}
+
+function sayWhoReaps(): string {
+  const watchdog = watchdogOf(process.env);
+  return watchdog === null
+    ? 'Nothing deletes them before you start this again.'
+    : `The watchdog ${watchdog} deletes each when its time is over.`;
 }
 
 /**
@@ -187,7 +252,7 @@ async function countAliveRuns(client: ApiClient): Promise<number | null> {
       ),
     );
     const comparisons = await Promise.all(
-      COMPARISON_STATES.filter((state) => !isComparisonOver(state)).map((state) =>
+      COMPARISON_STATES.filter((state) => !isFinal(state)).map((state) =>
         client.listComparisons({ state, limit: 200 }, STOP_BY_MS.ask),
       ),
     );
@@ -196,38 +261,6 @@ async function countAliveRuns(client: ApiClient): Promise<number | null> {
   } catch {
     return null;
   }
-}
-
-interface BannerFacts {
-  readonly folder: StateFolder;
-  readonly host: RunningHost;
-  readonly cloud: RunningCloud;
-  readonly wantedGpuSpeed: string | undefined;
-  readonly functionKey: string | null;
-}
-
-function composeBanner({ folder, host, cloud, wantedGpuSpeed, functionKey }: BannerFacts): string[] {
-  const key = functionKey === null ? '' : ` -H 'x-functions-key: <key>'`;
-  const otherSpeed = wantedGpuSpeed !== undefined && Number(wantedGpuSpeed) !== cloud.gpuSpeed;
-  return [
-    '',
-    `foundry-bench is up. Azure ML is simulated: nothing is rented, nothing is billed, and no number is Azure's.`,
-    '',
-    `  Page        ${host.baseUrl}/`,
-    `  Simulator   http://127.0.0.1:${cloud.simulatorPort}/simulator/books${cloud.adopted ? '  (it ran already and is resumed)' : ''}`,
-    ...(cloud.gpuSpeed === 1 ? [] : [`  GPU speed   ${cloud.gpuSpeed} x: times are not those of a real GPU`]),
-    ...(otherSpeed
-      ? [`              (not the ${wantedGpuSpeed} x asked for: the cloud that runs keeps its own)`]
-      : []),
-    `  State       ${relative(process.cwd(), folder.path) || folder.path}`,
-    '',
-    '  Start a run:',
-    `    curl -s ${host.baseUrl}/api/runs${key} -H 'content-type: application/json' \\`,
-    `      -d '{"model":{"name":"Phi-4","version":"7"},"target":{"kind":"managed","sku":"Standard_NC24ads_A100_v4"}}'`,
-    '',
-    '  Ctrl-C stops it.',
-    '',
-  ];
 }
 
 interface StopRequest {

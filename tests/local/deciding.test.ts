@@ -8,7 +8,7 @@ import { composeSettings } from '../../src/local/local-settings.ts';
 import { decideCloud, explainSecondHost } from '../../src/local/neighbour.ts';
 import { explainNodeVersion } from '../../src/local/node-version.ts';
 import { describeChanges } from '../../src/local/run-watch.ts';
-import { refuseArguments } from '../../src/local/start.ts';
+import { readArguments } from '../../src/local/start.ts';
 import { A_MOMENT_MS, aRun } from '../support/builders.ts';
 
 const RECORD = { pid: 12, root: '/a', ports: { http: 7071 }, startedAt: '2026-01-15T12:00:00Z' };
@@ -85,10 +85,12 @@ describe("the app's settings", () => {
     const azure = {
       ARM_ENDPOINT: 'https://management.azure.com',
       PRICES_ENDPOINT: 'https://prices.azure.com',
+      REGISTRY_ENDPOINT: 'https://eastus.api.azureml.ms',
       TABLES_ENDPOINT: 'https://x.table.core.windows.net',
     };
     const settings = composeSettings(azure, azure, addresses);
     expect(Object.keys(azure).map((name) => settings[name])).toEqual([
+      'http://127.0.0.1:2',
       'http://127.0.0.1:2',
       'http://127.0.0.1:2',
       'http://127.0.0.1:1/devstoreaccount1',
@@ -101,10 +103,12 @@ describe("the app's settings", () => {
 });
 
 describe('the arguments of start', () => {
-  it('are none; --azure is refused with the reason', () => {
-    expect(refuseArguments([])).toBeNull();
-    expect(refuseArguments(['--azure'])).toContain('not supported yet');
-    expect(refuseArguments(['--port'])).toContain('--port');
+  it('are none, or --azure with or without --i-will-reap', () => {
+    expect(readArguments([])).toEqual({ azure: false, willReap: false });
+    expect(readArguments(['--azure'])).toEqual({ azure: true, willReap: false });
+    expect(readArguments(['--i-will-reap', '--azure'])).toEqual({ azure: true, willReap: true });
+    expect(readArguments(['--i-will-reap'])).toContain('belongs to `--azure`');
+    expect(readArguments(['--azure', '--port'])).toContain('--port');
   });
 });
 

@@ -194,9 +194,19 @@ describe('the host process', () => {
     expect(readdirSync(folder)).not.toContain('cloud.lock');
   });
 
-  it('refuses --azure with a sentence', () => {
-    const { status, stderr } = start({}, ['--azure']);
+  it('is refused with the simulator in a folder whose runs are on real Azure', () => {
+    writeFileSync(at('real-azure'), '');
+    const { status, stderr } = start({});
     expect(status).toBe(2);
-    expect(stderr).toContain('--azure is not supported yet');
+    expect(stderr).toContain('runs on real Azure');
+    expect(readdirSync(folder)).toEqual(['real-azure']);
+  });
+
+  it('refuses --azure without workspace and watchdog, naming both, before anything is made', () => {
+    const azure = { AZURE_ML_WORKSPACE: '', WORKSPACES: '', WATCHDOG_APP: '' };
+    const { status, stderr } = start(azure, ['--azure']);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^Not started against Azure: No workspace is named; set AZURE_.*WATCHDOG_APP/);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });

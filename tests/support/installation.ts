@@ -60,15 +60,21 @@ export interface Books {
   }[];
 }
 
-export async function openInstallation(env: Record<string, string> = {}): Promise<Installation> {
-  const state = mkdtempSync(path.join(tmpdir(), 'foundry-bench-system-'));
+/** With `azure` as `npm start -- --azure`: what `env.ARM_ENDPOINT` names stands for Azure, and there is no simulator. */
+export async function openInstallation(
+  env: Record<string, string> = {},
+  { azure = false } = {},
+): Promise<Installation> {
+  const base = mkdtempSync(path.join(tmpdir(), 'foundry-bench-system-'));
+  const state = azure ? path.join(base, 'azure') : base;
   let host: ChildProcess | null = null;
   let output = '';
 
   const readPorts = (file: string): Record<string, number> =>
     (JSON.parse(readFileSync(path.join(state, file), 'utf8')) as { ports: Record<string, number> }).ports;
   const url = () => `http://127.0.0.1:${readPorts('host.json').http}`;
-  const simulatorUrl = () => `http://127.0.0.1:${readPorts('cloud.json').simulator}`;
+  const simulatorUrl = () =>
+    azure ? (env.ARM_ENDPOINT ?? '') : `http://127.0.0.1:${readPorts('cloud.json').simulator}`;
 
   const call = async (
     method: string,
@@ -95,7 +101,8 @@ export async function openInstallation(env: Record<string, string> = {}): Promis
 
   const startHost = async () => {
     rmSync(path.join(state, 'host.json'), { force: true });
-    const child = spawn(process.execPath, [path.join(ROOT, 'dist/local/main.js')], {
+    const args = azure ? ['--azure', '--i-will-reap'] : [];
+    const child = spawn(process.execPath, [path.join(ROOT, 'dist/local/main.js'), ...args], {
       cwd: ROOT,
       env: {
         ...process.env,
@@ -105,7 +112,7 @@ export async function openInstallation(env: Record<string, string> = {}): Promis
         SIMULATOR_GPU_SPEED: '10',
         SIMULATOR_SEED: '7',
         ...env,
-        FOUNDRY_BENCH_STATE: state,
+        FOUNDRY_BENCH_STATE: base,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -177,7 +184,7 @@ export async function openInstallation(env: Record<string, string> = {}): Promis
       stopCloud(state);
       for (let waited = 0; waited < 100 && existsSync(path.join(state, 'cloud.json')); waited += 1)
         await delay(100);
-      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -23,29 +23,40 @@ const TAIL_LINES = 12;
 export interface RunningCloud {
   readonly pid: number;
   readonly tablesPort: number;
-  readonly simulatorPort: number;
-  readonly gpuSpeed: number;
+  /** Null where it holds tables only, since Azure ML is the real one. */
+  readonly simulator: RunningSimulator | null;
   /** It ran already when the host came. */
   readonly adopted: boolean;
 }
 
+export interface RunningSimulator {
+  readonly port: number;
+  readonly gpuSpeed: number;
+}
+
+/** The argument of the cloud process that leaves the simulator out. */
+export const TABLES_ONLY = '--tables-only';
+
+export type CloudContents = 'with-simulator' | 'tables-only';
+
 /**
  * The cloud of this state folder, running and answering. `env` is what a new one gets. Throws a sentence, with the
- * end of the cloud's log where there is one, when it belongs to another project folder, does not answer, or does not
- * start within 30 s.
+ * end of the cloud's log where there is one, when it belongs to another project folder, holds something else, does not
+ * answer, or does not start within 30 s.
  */
 export async function adoptOrStartCloud(
   folder: StateFolder,
   root: string,
   env: NodeJS.ProcessEnv,
+  contents: CloudContents = 'with-simulator',
 ): Promise<RunningCloud> {
   const deadlineMs = Date.now() + START_LIMIT_MS;
   while (Date.now() < deadlineMs) {
     const locked = isProcessLocked(folder.cloudLock);
     const decision = decideCloud({ locked, record: readPidFile(folder.cloudFile), root });
     if (decision.kind === 'refuse') throw new Error(decision.reason);
-    if (decision.kind === 'adopt') return adoptCloud(decision.record);
-    if (decision.kind === 'start') return startCloud(folder, env, deadlineMs);
+    if (decision.kind === 'adopt') return adoptCloud(decision.record, contents);
+    if (decision.kind === 'start') return startCloud(folder, env, contents, deadlineMs);
     await wait(LOOK_AGAIN_MS);
   }
   throw new Error(`The local cloud in ${folder.path} neither starts nor ends; see ${folder.cloudLog}.`);
@@ -66,12 +77,16 @@ export async function stopCloud(folder: StateFolder, pid: number, limitMs: numbe
   return true;
 }
 
-async function adoptCloud(record: PidFile): Promise<RunningCloud> {
+async function adoptCloud(record: PidFile, contents: CloudContents): Promise<RunningCloud> {
   const cloud = toCloud(record, true);
-  for (const address of [
-    `http://127.0.0.1:${cloud.simulatorPort}/simulator/books`,
-    `http://127.0.0.1:${cloud.tablesPort}/`,
-  ]) {
+  if ((cloud.simulator === null) !== (contents === 'tables-only')) {
+    const holds = cloud.simulator === null ? 'holds no simulator' : 'holds a simulator';
+    throw new Error(
+      `The local cloud (pid ${record.pid}) in this state folder ${holds}; end it with \`kill ${record.pid}\` and start again.`,
+    );
+  }
+  const books = cloud.simulator === null ? [] : [`http://127.0.0.1:${cloud.simulator.port}/simulator/books`];
+  for (const address of [...books, `http://127.0.0.1:${cloud.tablesPort}/`]) {
     try {
       // Any answer will do: it shows that the process is awake.
       const answer = await fetch(address, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
@@ -89,6 +104,7 @@ async function adoptCloud(record: PidFile): Promise<RunningCloud> {
 async function startCloud(
   folder: StateFolder,
   env: NodeJS.ProcessEnv,
+  contents: CloudContents,
   deadlineMs: number,
 ): Promise<RunningCloud> {
   rotateLogFile(folder.cloudLog);
@@ -98,7 +114,7 @@ async function startCloud(
     new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
   );
   // A session and group of its own: neither a Ctrl-C on the host's terminal nor its closing reaches the cloud.
-  const child = spawn(process.execPath, [entry], {
+  const child = spawn(process.execPath, contents === 'tables-only' ? [entry, TABLES_ONLY] : [entry], {
     cwd: folder.path,
     detached: true,
     stdio: ['ignore', log, log],
@@ -127,12 +143,17 @@ async function startCloud(
 
 function toCloud({ pid, ports, gpuSpeed }: PidFile, adopted: boolean): RunningCloud {
   const { tables, simulator } = ports;
-  if (tables === undefined || simulator === undefined) {
+  if (tables === undefined) {
     throw new Error(
-      `The local cloud (pid ${pid}) does not say its ports; end it with \`kill ${pid}\` and start again.`,
+      `The local cloud (pid ${pid}) does not say its port; end it with \`kill ${pid}\` and start again.`,
     );
   }
-  return { pid, tablesPort: tables, simulatorPort: simulator, gpuSpeed: gpuSpeed ?? 1, adopted };
+  return {
+    pid,
+    tablesPort: tables,
+    simulator: simulator === undefined ? null : { port: simulator, gpuSpeed: gpuSpeed ?? 1 },
+    adopted,
+  };
 }
 
 function sizeOf(path: string): number {

@@ -1,16 +1,19 @@
 /**
  * The cloud process: what Azure would keep for us. It holds the table server and the simulated Azure ML, in a process
- * of its own that outlives the host, and ends by itself when no host has lived for a while.
+ * of its own that outlives the host, and ends by itself when no host has lived for a while. With `--tables-only` Azure
+ * ML is the real one, and there is no simulator here.
  *
  * Settings: SIMULATOR_PORT, SIMULATOR_SPEED, SIMULATOR_GPU_SPEED, SIMULATOR_SEED, FOUNDRY_BENCH_STATE,
  * CLOUD_IDLE_SECONDS and CHAOS: the share of calls to the simulator that fail, in percent.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { messageOf } from '../../core/failure.ts';
 import { startSimulator } from '../../simulator/simulator.ts';
 import { type PidFile, removePidFile, writePidFile } from '../pid-file.ts';
 import { choosePort, noteHolder, readPort, removeNote } from '../port.ts';
 import { isProcessLocked, takeProcessLock } from '../process-lock.ts';
 import { openStateFolder, PROJECT_ROOT, type StateFolder } from '../state-folder.ts';
+import { TABLES_ONLY } from './launch.ts';
 import { readNumber } from './number-setting.ts';
 import { startTables, type TablesServer } from './tables.ts';
 
@@ -35,42 +38,49 @@ async function main(): Promise<void> {
   if (lock === null) fail(`A local cloud runs in ${folder.path} already.`);
   const stopped = listenForStop();
   try {
-    const { record, tables, simulator } = await startCloud(folder);
-    log(`Ready: tables on port ${tables.port}, simulator on port ${simulator.port}.`);
+    const isTablesOnly = process.argv.includes(TABLES_ONLY);
+    const { record, tables, simulator } = await startCloud(folder, isTablesOnly);
+    log(
+      `Ready: tables on port ${tables.port}, ${simulator === null ? 'no simulator' : `simulator on port ${simulator.port}`}.`,
+    );
     const reason = await Promise.race([stopped, watchForIdleness(folder, record)]);
     log(`${reason}: saving and ending.`);
     await stopCloud(folder, record, tables, simulator);
     process.exit(0);
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
+    fail(messageOf(error));
   }
 }
 
-async function startCloud(folder: StateFolder) {
-  const gpuSpeed = readNumber(process.env, 'SIMULATOR_GPU_SPEED', 1, 0.01, 1_000);
-  const seed = readNumber(process.env, 'SIMULATOR_SEED', 1, 0, 2 ** 31 - 1);
-  const chaosPercent = readNumber(process.env, 'CHAOS', 0, 0, 100);
-  const port = await choosePort(readPort(process.env, 'SIMULATOR_PORT', SIMULATOR_PORT), 'SIMULATOR_PORT');
+async function startCloud(folder: StateFolder, isTablesOnly: boolean) {
+  const simulated = isTablesOnly ? null : await readSimulatorSettings();
   const tables = await startTables(0, folder.tablesFolder);
-  const simulator = await startSimulator({
-    port,
-    stateFile: folder.simulatorFile,
-    speed: readNumber(process.env, 'SIMULATOR_SPEED', 1, 0.01, 1_000),
-    gpuSpeed,
-    seed,
-    ...(chaosPercent > 0 ? { chaos: { percent: chaosPercent, seed } } : {}),
-    log,
-  });
+  const simulator =
+    simulated && (await startSimulator({ ...simulated, stateFile: folder.simulatorFile, log }));
   const record: PidFile = {
     pid: process.pid,
     root: PROJECT_ROOT,
-    ports: { tables: tables.port, simulator: simulator.port },
+    ports: { tables: tables.port, ...(simulator && { simulator: simulator.port }) },
     startedAt: new Date().toISOString(),
-    gpuSpeed,
+    ...(simulated && { gpuSpeed: simulated.gpuSpeed }),
   };
-  noteHolder(simulator.port, { role: 'cloud', pidFile: folder.cloudFile, lockFile: folder.cloudLock });
+  if (simulator !== null)
+    noteHolder(simulator.port, { role: 'cloud', pidFile: folder.cloudFile, lockFile: folder.cloudLock });
   writePidFile(folder.cloudFile, record);
   return { record, tables, simulator };
+}
+
+/** Throws a sentence where one is wrong, or the port is taken. */
+async function readSimulatorSettings() {
+  const seed = readNumber(process.env, 'SIMULATOR_SEED', 1, 0, 2 ** 31 - 1);
+  const chaosPercent = readNumber(process.env, 'CHAOS', 0, 0, 100);
+  return {
+    port: await choosePort(readPort(process.env, 'SIMULATOR_PORT', SIMULATOR_PORT), 'SIMULATOR_PORT'),
+    speed: readNumber(process.env, 'SIMULATOR_SPEED', 1, 0.01, 1_000),
+    gpuSpeed: readNumber(process.env, 'SIMULATOR_GPU_SPEED', 1, 0.01, 1_000),
+    seed,
+    ...(chaosPercent > 0 && { chaos: { percent: chaosPercent, seed } }),
+  };
 }
 
 /**
@@ -95,12 +105,12 @@ async function stopCloud(
   folder: StateFolder,
   record: PidFile,
   tables: TablesServer,
-  simulator: Simulator,
+  simulator: Simulator | null,
 ): Promise<void> {
   removePidFile(folder.cloudFile);
-  const saved = Promise.all([simulator.stop(), tables.stop()]).then(() => true);
+  const saved = Promise.all([simulator?.stop(), tables.stop()]).then(() => true);
   const inTime = await Promise.race([saved, wait(STOP_LIMIT_MS).then(() => false)]);
-  removeNote(record.ports.simulator ?? 0);
+  if (record.ports.simulator !== undefined) removeNote(record.ports.simulator);
   if (!inTime) fail(`Saving did not end within ${STOP_LIMIT_MS / 1000} s; what came last may be lost.`);
 }
 

@@ -47,8 +47,8 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-const readBooks = async ({ simulatorPort }: RunningCloud) =>
-  (await (await fetch(`http://127.0.0.1:${simulatorPort}/simulator/books`)).json()) as {
+const readBooks = async ({ simulator }: RunningCloud) =>
+  (await (await fetch(`http://127.0.0.1:${simulator?.port}/simulator/books`)).json()) as {
     gpuSpeed: number;
     endpoints: { name: string }[];
   };
@@ -61,11 +61,11 @@ const openTable = ({ tablesPort }: RunningCloud) =>
     { allowInsecureConnection: true },
   );
 
-async function createEndpoint({ simulatorPort }: RunningCloud, name: string): Promise<void> {
+async function createEndpoint({ simulator }: RunningCloud, name: string): Promise<void> {
   const workspace =
     '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local/providers/Microsoft.MachineLearningServices/workspaces/local';
   const answer = await fetch(
-    `http://127.0.0.1:${simulatorPort}${workspace}/onlineEndpoints/${name}?api-version=2024-10-01`,
+    `http://127.0.0.1:${simulator?.port}${workspace}/onlineEndpoints/${name}?api-version=2024-10-01`,
     {
       method: 'PUT',
       headers: { authorization: 'Bearer any', 'content-type': 'application/json' },
@@ -84,12 +84,13 @@ describe('the local cloud', () => {
     const started = await open({ SIMULATOR_GPU_SPEED: '20' });
     const adopted = await open({ SIMULATOR_GPU_SPEED: '1' });
     expect(started.adopted).toBe(false);
-    expect(adopted).toEqual({ ...started, adopted: true, gpuSpeed: 20 });
+    expect(adopted).toEqual({ ...started, adopted: true });
+    expect(adopted.simulator?.gpuSpeed).toBe(20);
     expect((await readBooks(adopted)).gpuSpeed).toBe(20);
     expect(readPidFile(folder.cloudFile)).toMatchObject({
       pid: started.pid,
       root: PROJECT_ROOT,
-      ports: { tables: started.tablesPort, simulator: started.simulatorPort },
+      ports: { tables: started.tablesPort, simulator: started.simulator?.port },
     });
   });
 
@@ -141,12 +142,24 @@ describe('the local cloud', () => {
   });
 
   it('that cannot have its port says who holds it, and the start fails with the end of its log', async () => {
-    const { pid, simulatorPort } = await open();
+    const { pid, simulator } = await open();
     const other = newFolder();
-    await expect(open({ SIMULATOR_PORT: String(simulatorPort) }, other)).rejects.toThrow(
-      `Port ${simulatorPort} is held by the local cloud of ${PROJECT_ROOT} (pid ${pid}); name another with SIMULATOR_PORT`,
+    await expect(open({ SIMULATOR_PORT: String(simulator?.port) }, other)).rejects.toThrow(
+      `Port ${simulator?.port} is held by the local cloud of ${PROJECT_ROOT} (pid ${pid}); name another with SIMULATOR_PORT`,
     );
     expect(isProcessLocked(other.cloudLock)).toBe(false);
+  });
+
+  it('holds no simulator where Azure ML is the real one, and is never taken for a cloud that does', async () => {
+    const openTablesOnly = () => adoptOrStartCloud(folder, PROJECT_ROOT, process.env, 'tables-only');
+    const started = await openTablesOnly();
+    expect(started.simulator).toBeNull();
+    expect(readPidFile(folder.cloudFile)?.ports).toEqual({ tables: started.tablesPort });
+    expect(readFileSync(folder.cloudLog, 'utf8')).toContain('no simulator');
+    expect(existsSync(folder.simulatorFile)).toBe(false);
+    await openTable(started).createTable();
+    expect(await openTablesOnly()).toEqual({ ...started, adopted: true });
+    await expect(open()).rejects.toThrow(`(pid ${started.pid}) in this state folder holds no simulator`);
   });
 
   it('takes no notice of what a killed one left behind', async () => {
