@@ -1,20 +1,58 @@
 /**
- * A run's report as one HTML file that can be mailed: it loads nothing, runs nothing, and shows the same charts as the
+ * A report of a run or of a comparison as one HTML file that can be mailed: it loads nothing, runs nothing, and shows the same charts as the
  * page, drawn beforehand. Every text in it is escaped, and its policy admits its own style and nothing else.
  */
 import { createHash } from 'node:crypto';
+import type { ComparisonRecord } from '../core/comparison/comparison-record.ts';
+import type { ComparisonReport } from '../core/comparison/comparison-report.ts';
 import type { Report, ReportRow } from '../core/report/report.ts';
+import { comparisonSections } from './comparison-sections.ts';
 import { type Markup, markup, writeMarkup } from './markup.ts';
-import { type AnyReport, reportSections } from './report-sections.ts';
+import { reportSections } from './report-sections.ts';
 import { STYLE } from './style.ts';
-import { NONE, writeUsd } from './wording.ts';
+import { NONE, writeShare, writeUsd } from './wording.ts';
 
-/** The file's text. `partial` where the run still measures. */
+/** A run's file. `partial` where it still measures. */
 export function reportToHtml(report: Report, partial: boolean): string {
-  const title = `foundry-bench: ${modelOf(report)}`;
+  return writeFile(modelOf(report), runFacts(report), runSections(report, partial));
+}
+
+/** A comparison's file. `partial` where it still measures. */
+export function comparisonToHtml(
+  report: ComparisonReport,
+  { id, createdAtMs, comparison }: Pick<ComparisonRecord, 'id' | 'createdAtMs' | 'comparison'>,
+  partial: boolean,
+): string {
+  const facts: [string, string][] = [
+    ['Comparison', id],
+    ['Created', writeMoment(createdAtMs)],
+    ['Targets', comparison.targets.map(({ label }) => label).join(', ')],
+    ['Strategy', comparison.strategy],
+    ['Differences that matter', `from ${writeShare(comparison.threshold)} on`],
+  ];
+  const title = `Comparison of ${comparison.targets.length} targets`;
+  return writeFile(title, facts, comparisonSections(report, partial));
+}
+
+function writeFile(
+  title: string,
+  facts: readonly (readonly [name: string, value: string])[],
+  sections: readonly Markup[],
+): string {
   const body = [
     markup('header', {}, markup('p', { class: 'brand' }, 'foundry-bench')),
-    markup('main', {}, markup('h1', {}, modelOf(report)), factsOf(report), ...sectionsOf(report, partial)),
+    markup(
+      'main',
+      {},
+      markup('h1', {}, title),
+      markup(
+        'dl',
+        {},
+        ...facts.flatMap(([name, value]) => [markup('dt', {}, name), markup('dd', {}, value)]),
+      ),
+      markup('h2', {}, 'Results'),
+      ...sections,
+    ),
     markup(
       'footer',
       {},
@@ -28,7 +66,7 @@ export function reportToHtml(report: Report, partial: boolean): string {
     markup('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
     markup('meta', { name: 'color-scheme', content: 'light dark' }),
     markup('meta', { name: 'referrer', content: 'no-referrer' }),
-    markup('title', {}, title),
+    markup('title', {}, `foundry-bench: ${title}`),
   ].map(writeMarkup);
   return `<!doctype html>
 <html lang="en">
@@ -43,18 +81,22 @@ ${body.map(writeMarkup).join('\n')}
 `;
 }
 
-function sectionsOf(report: AnyReport, partial: boolean): Markup[] {
+function runSections(report: Report, partial: boolean): Markup[] {
   if (report.rows.length === 0) return [markup('p', { class: 'empty' }, 'Nothing was measured.')];
-  return [markup('h2', {}, 'Results'), ...reportSections(report, partial)];
+  return reportSections(report, partial);
+}
+
+function writeMoment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** What was measured, as read back; from the first row, since all rows of a run have the same. */
-function factsOf(report: Report): Markup {
+function runFacts(report: Report): [string, string][] {
   const row = report.rows[0];
   const { pricePerHourUsd, priceReason } = report.cost;
-  const facts: [string, string][] = [
+  return [
     ['Run', report.runId],
-    ['Created', `${new Date(report.createdAtMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`],
+    ['Created', writeMoment(report.createdAtMs)],
     ['Machine', machineOf(row)],
     ['Region', row?.provenance.region ?? NONE],
     ['Route', row?.provenance.route ?? NONE],
@@ -63,11 +105,6 @@ function factsOf(report: Report): Markup {
       pricePerHourUsd === null ? (priceReason ?? NONE) : `${writeUsd(pricePerHourUsd)} per hour and instance`,
     ],
   ];
-  return markup(
-    'dl',
-    {},
-    ...facts.flatMap(([name, value]) => [markup('dt', {}, name), markup('dd', {}, value)]),
-  );
 }
 
 function modelOf(report: Report): string {

@@ -14,7 +14,8 @@ import { percentileCharts } from './charts/percentiles.ts';
 import { type ChartRow, chartRows } from './charts/row.ts';
 import { throughputChart } from './charts/throughput.ts';
 import { tradeOffChart } from './charts/trade-off.ts';
-import { type Child, type Markup, markup } from './markup.ts';
+import { type Markup, markup } from './markup.ts';
+import { headCell, notesSection, numberCell, SIMULATED, scrollTable } from './section.ts';
 import { NONE, writeCount, writeDigits } from './wording.ts';
 
 /** A report of whatever version the API is: only its rows are counted on. */
@@ -31,15 +32,9 @@ export function reportSections(report: AnyReport, partial: boolean): Markup[] {
     cellsTable(report),
     markup('p', { class: 'quiet' }, footnote(report)),
     ...failureSection(report.rows),
-    notesSection(report),
+    notesSection([...(report.findings?.sentences ?? []), ...(report.notes ?? [])]),
   ];
 }
-
-const SIMULATED = markup(
-  'p',
-  { class: 'banner simulated' },
-  'SIMULATED. A model of a GPU answered; the numbers say nothing about a real SKU.',
-);
 
 /** What the objectives allow, and the best throughput, which no objective stands behind. */
 function answerSection(report: AnyReport): Markup {
@@ -125,37 +120,11 @@ function cellsTable({ rows, best }: AnyReport): Markup {
       ...COLUMNS.map(([, , cell]) => cell(row)),
     );
   });
-  return markup(
-    'div',
-    { class: 'scroll', role: 'region', 'aria-label': 'Every cell', tabindex: 0 },
-    markup(
-      'table',
-      { class: 'results' },
-      markup('caption', {}, 'Cells, by workload and level'),
-      markup('thead', {}, markup('tr', {}, ...head)),
-      markup('tbody', {}, ...body),
-    ),
-  );
+  return scrollTable('results', { label: 'Every cell', caption: 'Cells, by workload and level' }, head, body);
 }
 
 function workloadOf({ cellId }: ReportRow): string {
   return cellId.replace(/^[^-]*-/, '');
-}
-
-function headCell(title: string, unit: string | null): Markup {
-  return markup(
-    'th',
-    { scope: 'col', class: 'number' },
-    title,
-    unit === null ? null : markup('small', {}, unit),
-  );
-}
-
-/** What is shown is rounded; the value of its `data` is exact. */
-function numberCell(value: number | null | undefined, digits: number, instead = NONE): Markup {
-  const shown: Child =
-    value === null || value === undefined ? instead : markup('data', { value }, writeDigits(value, digits));
-  return markup('td', { class: 'number' }, shown);
 }
 
 function throughputCell(row: ReportRow): Markup {
@@ -215,15 +184,4 @@ function failureSection(rows: readonly ReportRow[]): Markup[] {
       ),
     );
   return [markup('h3', {}, 'Failed requests'), markup('ul', {}, ...items)];
-}
-
-function notesSection(report: AnyReport): Markup {
-  const notes = [...(report.findings?.sentences ?? []), ...(report.notes ?? [])];
-  if (notes.length === 0) return markup('div');
-  return markup(
-    'div',
-    {},
-    markup('h3', {}, 'Before you build on it'),
-    markup('ul', { class: 'notes' }, ...notes.map((text) => markup('li', {}, text))),
-  );
 }

@@ -27,7 +27,7 @@ header, main, footer, .banners { max-width: 84rem; margin: 0 auto; padding: 0 1.
 header { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.5rem; padding-block: .9rem .6rem; border-bottom: 1px solid var(--line); }
 h1 { font-size: 1.25rem; margin: 0; overflow-wrap: anywhere; }
 h1 a { color: inherit; text-decoration: none; }
-nav { display: flex; gap: .25rem; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem; }
 nav a { padding: .35rem .7rem; border-radius: 6px; text-decoration: none; }
 nav a:hover { background: var(--panel); }
 nav a[aria-current] { background: var(--busy-ground); color: var(--busy); font-weight: 600; }
@@ -60,12 +60,12 @@ noscript .banner { margin: 1.25rem; }
 .loading { padding: 1.5rem 0; }
 
 .badge { display: inline-block; padding: 0 .55em; border-radius: 1em; font-size: .85em; font-weight: 600; white-space: nowrap; background: var(--panel); color: var(--quiet); }
-.badge.completed { background: var(--good-ground); color: var(--good); }
-.badge.failed, .badge.leaked { background: var(--bad-ground); color: var(--bad); }
-.badge.canceled, .badge.simulated { background: var(--warn-ground); color: var(--warn); }
-.badge.provisioning, .badge.warming, .badge.measuring, .badge.releasing { background: var(--busy-ground); color: var(--busy); }
+.badge.completed, .badge.better, .badge.won, .badge.improvement, .badge.delivered { background: var(--good-ground); color: var(--good); }
+.badge.failed, .badge.leaked, .badge.regression, .badge.given-up { background: var(--bad-ground); color: var(--bad); }
+.badge.canceled, .badge.simulated, .badge.worse, .badge.dropped, .badge.paused, .badge.too-dear, .badge.not-started, .badge.skipped { background: var(--warn-ground); color: var(--warn); }
+.badge.provisioning, .badge.warming, .badge.measuring, .badge.releasing, .badge.running, .badge.enabled { background: var(--busy-ground); color: var(--busy); }
 
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
+.scroll { position: relative; overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .45rem .6rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 thead th { border-top: 0; background: var(--panel); font-size: .85rem; font-weight: 600; vertical-align: bottom; }
@@ -77,6 +77,8 @@ td small, th small { display: block; color: var(--quiet); font-weight: 400; font
 thead .number { white-space: normal; }
 .reason { white-space: normal; min-width: 12rem; text-align: left; }
 td small.reason { color: var(--text); }
+.made td:not(.number), .verdicts td:not(.number), .targets td:last-child { min-width: 12rem; }
+.history td:nth-child(3) { min-width: 16rem; }
 .new-workload > * { border-top-width: 3px; }
 main li small { color: var(--quiet); }
 tbody th:first-child { position: sticky; left: 0; background: var(--ground); min-width: 9rem; max-width: 22rem; overflow-wrap: break-word; }
@@ -98,6 +100,7 @@ progress { width: 100%; height: .8rem; accent-color: var(--accent); }
 .tiles > div { flex: 1 1 9rem; max-width: 18rem; padding: .6rem .9rem; border: 1px solid var(--line); border-radius: 8px; background: var(--panel); }
 .tiles dt { font-size: .85rem; }
 .tiles dd { font-size: 1.45rem; font-weight: 650; line-height: 1.25; font-variant-numeric: tabular-nums; margin: 0; }
+.dates dd { font-size: 1.1rem; line-height: 1.6; }
 .tiles small { display: block; font-size: .85rem; font-weight: 400; color: var(--quiet); line-height: 1.4; }
 
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .3rem 1.25rem; margin: 1rem 0; }
@@ -106,7 +109,10 @@ dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 34rem) {
   body { font-size: 16px; }
   header, main, footer, .banners { padding-inline: 1rem; }
+  nav { gap: 0; margin-inline: -.3rem; }
+  nav a { padding: .45rem .3rem; font-size: .9rem; }
   th, td { padding-inline: .4rem; }
+  tbody th time { white-space: normal; }
   tbody th:first-child { min-width: 8rem; max-width: 11rem; overflow-wrap: anywhere; }
   .results th:first-child { min-width: 0; }
   .values th:first-child { min-width: 0; white-space: normal; }
@@ -126,11 +132,13 @@ p.back { margin: 1rem 0 -.75rem; }
 .welcome { padding: 2rem 1.5rem; max-width: 44rem; }
 .answers { padding: .75rem 1.1rem; border-left: 4px solid var(--accent); background: var(--panel); border-radius: 0 6px 6px 0; overflow-wrap: anywhere; }
 .answers p { margin: .2rem 0; }
+.answers p + p { margin-top: .5rem; }
 .answer { font-weight: 600; }
 .notes li { margin: .25rem 0; overflow-wrap: anywhere; }
 
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; margin: .6rem 0 1.25rem; }
 .chart { container-type: inline-size; margin: 0; padding: .9rem 1rem .6rem; border: 1px solid var(--line); border-radius: 8px; min-width: 0; }
+.beside .tiles { margin-top: 0; }
 .chart .quiet { max-width: 40rem; }
 .chart .narrow { display: none; }
 .plot { display: block; width: 100%; max-width: 640px; height: auto; margin: .5rem 0 0; }
@@ -174,6 +182,7 @@ dialog::backdrop { background: rgb(0 0 0 / .45); }
 dialog h2 { margin-top: 0; }
 label { display: block; margin-bottom: .25rem; }
 input { width: 100%; min-height: 2.4rem; padding: .3rem .6rem; border: 1px solid var(--quiet); border-radius: 6px; background: var(--ground); color: var(--text); font: inherit; }
+textarea { width: 100%; padding: .6rem .75rem; border: 1px solid var(--quiet); border-radius: 6px; background: var(--ground); color: var(--text); font: .88rem/1.5 ui-monospace, monospace; resize: vertical; }
 input[type=radio], input[type=checkbox] { width: 1.15rem; height: 1.15rem; min-height: 0; margin: 0; accent-color: var(--accent); }
 
 .start { max-width: 60rem; }
@@ -183,7 +192,7 @@ input[type=radio], input[type=checkbox] { width: 1.15rem; height: 1.15rem; min-h
 .field label small { color: var(--quiet); font-weight: 400; font-size: .9rem; }
 .hint { margin: .2rem 0 0; color: var(--quiet); font-size: .88rem; }
 .faults { margin: .25rem 0 0; padding: 0; list-style: none; color: var(--bad); font-size: .92rem; overflow-wrap: anywhere; }
-.wrong input:not([type=radio], [type=checkbox]) { border-color: var(--bad); outline: 1px solid var(--bad); }
+.wrong textarea, .wrong input:not([type=radio], [type=checkbox]) { border-color: var(--bad); outline: 1px solid var(--bad); }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: 0 1.25rem; align-items: start; }
 .row.four { grid-template-columns: repeat(auto-fit, minmax(min(100%, 9.5rem), 1fr)); }
 fieldset { min-width: 0; margin: 1rem 0; padding: 0; border: 0; }

@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { mergeShards } from '../../src/core/measuring/summary.ts';
 import { SKUS } from '../../src/core/renting/sku.ts';
 import { buildReport, type Report } from '../../src/core/report/report.ts';
@@ -24,83 +24,13 @@ import {
   aWindow,
   someFacts,
 } from '../support/builders.ts';
+import { axeFindings, hasChromium, looksWrong, type PageState, useChromium, valuesOf } from './chromium.ts';
+import { anEndpoint, HOSTILE, RUN_ID } from './chromium-fixtures.ts';
 import { sampleReport } from './sample-run.ts';
-import { type Script, type ScriptedEndpoint, type ScriptedHost, startScriptedHost } from './scripted-host.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const hasChromium = existsSync(CHROMIUM);
-if (!hasChromium) {
-  console.log(
-    `The page's tests are skipped: there is no ${CHROMIUM}. On Debian: apt-get install -y chromium.`,
-  );
-}
-
-const RUN_ID = 'r251634412799999-0123abcd';
-/** Everything at once, since each of them in any place of the page has to stay the text that it is. */
-const HOSTILE = [
-  'a|b ``` <img src=x onerror=alert(1)>',
-  '</script><script>alert(1)</script><!--',
-  '[x](javascript:alert(1)) ![x](http://127.0.0.1:9/x)',
-  'one\u2028two \u202egnp.exe',
-].join(' ');
+import { aScript, type Script } from './scripted-host.ts';
 
 describe.skipIf(!hasChromium)('the page in Chromium', () => {
-  let browser: Browser;
-  let host: ScriptedHost | null = null;
-  let context: BrowserContext | null = null;
-
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM });
-  });
-  afterEach(async () => {
-    await context?.close();
-    await host?.close();
-    context = null;
-    host = null;
-  });
-  afterAll(() => browser.close());
-
-  /** The page at a hash, over a host that answers from the script; what must never happen is recorded. */
-  async function open(fields: Partial<Script> = {}, hash = '') {
-    const started = await startScriptedHost({ ...aScript(), ...fields });
-    const opened = await browser.newContext();
-    host = started;
-    context = opened;
-    const page = await opened.newPage();
-    const wrong: string[] = [];
-    page.on('dialog', (dialog) => {
-      wrong.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
-    page.on('console', (message) => {
-      if (/Content Security Policy|TrustedHTML/.test(message.text())) wrong.push(`policy: ${message.text()}`);
-    });
-    page.on('request', (request) => {
-      if (!request.url().startsWith(started.url) && !/^(data|blob):/.test(request.url()))
-        wrong.push(`request: ${request.url()}`);
-    });
-    await page.addInitScript(() => {
-      const scope = globalThis as unknown as {
-        violations: string[];
-        addEventListener: (name: string, listener: (event: { violatedDirective: string }) => void) => void;
-      };
-      scope.violations = [];
-      scope.addEventListener('securitypolicyviolation', (event) =>
-        scope.violations.push(event.violatedDirective),
-      );
-    });
-    await page.goto(started.url + hash);
-    return {
-      page,
-      host: started,
-      /** Everything that must not have happened; the policy's violations included. */
-      wrong: async () => [
-        ...wrong,
-        ...(await page.evaluate(() => (globalThis as unknown as { violations: string[] }).violations)),
-      ],
-    };
-  }
+  const { open, openWithClock, browser } = useChromium();
 
   test('lists the runs with their state, cells, cost and endpoint, and the endpoints alive', async () => {
     const done = aView({
@@ -156,20 +86,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     );
     const rows = page.locator('table.results tbody tr');
     await rows.nth(report.rows.length - 1).waitFor();
-    const shown = await rows.evaluateAll((elements) =>
-      (
-        elements as unknown as {
-          children: Iterable<{
-            textContent: string;
-            querySelector: (tag: string) => { getAttribute: (name: string) => string } | null;
-          }>;
-        }[]
-      ).map((row) =>
-        [...row.children].map(
-          (cell) => cell.querySelector('data')?.getAttribute('value') ?? cell.textContent,
-        ),
-      ),
-    );
+    const shown = await valuesOf(rows);
     const exact = (value: number | null, instead = '–') => (value === null ? instead : String(value));
     const percentile = (quantiles: Report['rows'][number]['e2eMs'], name: 'p95' | 'p99', least: number) =>
       exact(quantiles[name], quantiles.count > 0 ? `n<${least}` : '–');
@@ -198,7 +115,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
   });
 
   test('progress is read again while the run goes on and no more when it has ended', async () => {
-    const { page, host } = await open({ runs: [aView()] }, `#/runs/${RUN_ID}`);
+    const { page, host } = await openWithClock({ runs: [aView()] }, `#/runs/${RUN_ID}`);
     await page.getByText('3 of 12 measurements done, now c4-p512-o128 (repeat 1 of 3).').waitFor();
     expect(await page.getByRole('status').textContent()).toContain('3 of 12');
     await page.getByText('Spec, with every default').click();
@@ -208,12 +125,14 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
         progress: { cellsDone: 12, cellsPlanned: 12, current: null, measuringFromMs: null, etaSeconds: null },
       }),
     ];
+    await page.clock.runFor(2_000);
     await page.getByText('12 of 12 measurements done.').waitFor();
     expect(await page.getByText('"seed": 42').isVisible()).toBe(true);
     expect(await page.getByRole('button', { name: 'Cancel the run' }).count()).toBe(0);
-    const calls = host.requests.length;
-    await page.waitForTimeout(2_500);
-    expect(host.requests.length).toBe(calls);
+    const calls = () => host.requests.filter(({ path }) => path.startsWith('/api/runs')).length;
+    const before = calls();
+    await page.clock.runFor(60_000);
+    expect(calls()).toBe(before);
   });
 
   test('a cancel is confirmed first and then posted', async () => {
@@ -296,8 +215,6 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     expect(await page.locator('table.runs .badge.simulated').count()).toBe(1);
     await page.getByRole('link', { name: 'Phi-4 version 7' }).click();
     await page.getByText('SIMULATED. A model of a GPU answered').waitFor();
-    await context?.close();
-    await host?.close();
     const real = await open(
       { runs: [aView()], reports: { [RUN_ID]: { ...aReport(), partial: false } } },
       `#/runs/${RUN_ID}`,
@@ -334,15 +251,15 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
   });
 
   test('hostile text stays a text wherever it comes from', async () => {
-    const { page, wrong } = await open(hostileScript(HOSTILE));
+    const { page, host, wrong } = await open(hostileScript(HOSTILE));
     const literal = page.getByText(HOSTILE, { exact: true });
     await page.locator('table.runs').waitFor();
     await page.locator('table.endpoints').waitFor();
     expect(await page.locator('main').textContent()).toContain(HOSTILE);
-    await page.goto(`${host?.url}#/runs/${RUN_ID}`);
+    await page.goto(`${host.url}#/runs/${RUN_ID}`);
     await page.locator('table.results').waitFor();
     expect(await literal.count()).toBeGreaterThan(0);
-    await page.goto(`${host?.url}#/new`);
+    await page.goto(`${host.url}#/new`);
     await page.getByLabel('Model', { exact: true }).fill(HOSTILE);
     await page.getByText(`Latest version ${HOSTILE}`).waitFor();
     await page.getByRole('button', { name: 'Work out the plan' }).click();
@@ -434,16 +351,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     );
     const figure = page.locator('#chart-throughput');
     await figure.getByText('Values as a table').click();
-    const values = await figure.locator('tbody tr').evaluateAll((rows) =>
-      (
-        rows as unknown as {
-          children: Iterable<{
-            textContent: string;
-            querySelector: (tag: string) => { value: string } | null;
-          }>;
-        }[]
-      ).map((row) => [...row.children].map((cell) => cell.querySelector('data')?.value ?? cell.textContent)),
-    );
+    const values = await valuesOf(figure.locator('tbody tr'));
     expect(values).toEqual(
       report.rows.map((row) => [
         String(row.level),
@@ -473,7 +381,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
 
   test('an open table of a chart stays open when the run goes on', async () => {
     const report = sampleReport();
-    const { page, host } = await open(
+    const { page, host } = await openWithClock(
       { runs: [aView()], reports: { [RUN_ID]: { ...report, rows: report.rows.slice(0, 3), partial: true } } },
       `#/runs/${RUN_ID}`,
     );
@@ -482,6 +390,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     expect(await figure.locator('tbody tr').count()).toBe(3);
     host.script.reports = { [RUN_ID]: { ...report, partial: true } };
     host.script.runs = [aView({ progress: { ...aRun().progress, cellsDone: 9 } })];
+    await page.clock.runFor(2_000);
     await figure.locator('tbody tr').nth(11).waitFor();
     expect(await figure.locator('table').isVisible()).toBe(true);
   });
@@ -517,8 +426,10 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
   });
 
   test('says that it is loading until the first answer', async () => {
-    const { page } = await open({ delayMs: 1_500, runs: [aView()] });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { page } = await open({ held: promise, runs: [aView()] });
     await page.getByText('Loading.').waitFor();
+    resolve();
     await page.locator('table.runs').waitFor();
     expect(await page.getByText('Loading.').count()).toBe(0);
   });
@@ -545,12 +456,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
   });
 
   /** Every state of the page that somebody can come to, as how to come to it. */
-  const STATES: readonly {
-    readonly name: string;
-    readonly script: () => Partial<Script>;
-    readonly hash?: string;
-    readonly reach: (page: Page) => Promise<unknown>;
-  }[] = [
+  const STATES: readonly PageState[] = [
     { name: 'nothing yet', script: () => ({}), reach: (page) => page.getByText('No run yet.').waitFor() },
     {
       name: 'runs, one that was left behind, and trouble',
@@ -643,17 +549,7 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     async ({ script, hash, reach }) => {
       const { page, wrong } = await open(script(), hash);
       await reach(page);
-      await page.evaluate(axe.source);
-      for (const [width, colorScheme, rules] of [
-        [1280, 'light', 'all'],
-        [360, 'dark', 'of the looks'],
-        [1280, 'dark', 'of the looks'],
-      ] as const) {
-        await page.setViewportSize({ width, height: 800 });
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
-        expect(await axeFindings(page, rules), `${width} px, ${colorScheme}`).toEqual([]);
-      }
+      expect(await looksWrong(page)).toEqual([]);
       expect(await wrong()).toEqual([]);
     },
   );
@@ -663,9 +559,8 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     const file = path.join(folder, 'report.html');
     const html = reportToHtml({ ...sampleReport(), notes: [HOSTILE] }, false);
     writeFileSync(file, html);
-    const opened = await browser.newContext({ offline: true, javaScriptEnabled: true });
-    context = opened;
-    const page = await opened.newPage();
+    const context = await browser().newContext({ offline: true, javaScriptEnabled: true });
+    const page = await context.newPage();
     const asked: string[] = [];
     const told: string[] = [];
     page.on('request', (request) => asked.push(request.url()));
@@ -684,26 +579,10 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
     expect(asked).toEqual([pathToFileURL(file).href]);
     expect(told).toEqual([]);
+    await context.close();
     rmSync(folder, { recursive: true });
   });
 });
-
-/** Those of axe's rules that theme and width can change the answer of. */
-const LOOK_RULES = [
-  'color-contrast',
-  'target-size',
-  'scrollable-region-focusable',
-  'meta-viewport',
-  'link-in-text-block',
-];
-
-/** The violations of every rule of axe but those of an unfinished document, with where they are. */
-async function axeFindings(page: Page, rules: 'all' | 'of the looks' = 'all'): Promise<string[]> {
-  const options = rules === 'all' ? {} : { runOnly: LOOK_RULES };
-  return page.evaluate(
-    `axe.run(${JSON.stringify(options)}).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)).slice(0, 4))`,
-  );
-}
 
 async function describedBy(page: Page, label: string): Promise<string> {
   const ids = (await page.getByRole('textbox', { name: label }).getAttribute('aria-describedby')) ?? '';
@@ -725,60 +604,9 @@ function hence(minutes: number): string {
   return new Date(Date.now() + minutes * 60_000 + 5_000).toISOString();
 }
 
-function aScript(): Script {
-  return {
-    health: { status: 'ok', version: '0.1.0', simulated: false, simulatorGpuSpeed: null, degraded: [] },
-    runs: [],
-    olderRuns: [],
-    reports: {},
-    endpoints: [],
-    troubles: [],
-    plan: null,
-    faults: [],
-    models: [
-      {
-        name: 'Phi-4',
-        latestVersion: '8',
-        task: 'chat-completion',
-        contextTokens: 16_384,
-        allowedSkus: ['Standard_NC24ads_A100_v4', 'Standard_NC48ads_A100_v4'],
-        recommendedSkus: ['Standard_NC24ads_A100_v4'],
-      },
-      { name: 'Phi-4-mini-instruct', latestVersion: '1' },
-    ],
-    skus: {
-      region: 'eastus2',
-      skus: SKUS.map((sku) => ({
-        ...sku,
-        quota: { verdict: 'fits', usedCores: 24, limitCores: 192 },
-        price: { perHourUsd: 3.67 },
-      })),
-    },
-    startedRun: null,
-    delayMs: 0,
-    key: null,
-  };
-}
-
 /** What the API tells of `aRun`, six minutes after it was created. */
 function aView(fields: Partial<RunRecord> = {}) {
   return viewRun(aRun(fields), A_MOMENT_MS + 6 * 60_000);
-}
-
-function anEndpoint(fields: Partial<ScriptedEndpoint> = {}): ScriptedEndpoint {
-  return {
-    name: 'fb-0123456789abcdef-a1',
-    workspace: 'default',
-    runId: RUN_ID,
-    sku: 'Standard_NC24ads_A100_v4',
-    instances: 1,
-    createdAt: '2026-01-15T12:00:00.000Z',
-    expiresAt: '2026-01-15T13:00:00.000Z',
-    costUsd: 0.367,
-    leaked: false,
-    releaseError: null,
-    ...fields,
-  };
 }
 
 /** A row that has everything, one of few samples, one without a stream, one that failed, one that was not measured. */

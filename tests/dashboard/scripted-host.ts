@@ -1,11 +1,14 @@
 /** A real HTTP server that answers the page and the calls that it makes, from values that a test sets. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { bundlePage } from '../../bin/build-page.js';
+import type { ComparisonReport } from '../../src/core/comparison/comparison-report.ts';
+import { SKUS } from '../../src/core/renting/sku.ts';
 import type { Report } from '../../src/core/report/report.ts';
 import { type PageResponse, renderPage } from '../../src/dashboard/page.ts';
+import type { ComparisonView } from '../../src/http/comparison-view.ts';
 import type { RunView } from '../../src/http/run-view.ts';
+import type { HistoryView, ScheduleView } from '../../src/http/schedule-view.ts';
 
 export interface ScriptedEndpoint {
   readonly name: string;
@@ -43,10 +46,55 @@ export interface Script {
   skus: object | null;
   /** The run that POST /api/runs starts. */
   startedRun: RunView | null;
-  /** Milliseconds before any answer of the API. */
-  delayMs: number;
+  comparisons: ComparisonView[];
+  comparisonReports: Record<string, ComparisonReport & { partial: boolean }>;
+  /** The comparison that POST /api/comparisons starts. */
+  startedComparison: ComparisonView | null;
+  schedules: (ScheduleView & { history: readonly HistoryView[] })[];
+  /** What every answer of the API waits for. */
+  held: Promise<void> | null;
   /** The key that every call but the page and health must carry; null wants none. */
   key: string | null;
+}
+
+/** A host that does nothing yet. */
+export function aScript(): Script {
+  return {
+    health: { status: 'ok', version: '0.1.0', simulated: false, simulatorGpuSpeed: null, degraded: [] },
+    runs: [],
+    olderRuns: [],
+    reports: {},
+    endpoints: [],
+    troubles: [],
+    plan: null,
+    faults: [],
+    models: [
+      {
+        name: 'Phi-4',
+        latestVersion: '8',
+        task: 'chat-completion',
+        contextTokens: 16_384,
+        allowedSkus: ['Standard_NC24ads_A100_v4', 'Standard_NC48ads_A100_v4'],
+        recommendedSkus: ['Standard_NC24ads_A100_v4'],
+      },
+      { name: 'Phi-4-mini-instruct', latestVersion: '1' },
+    ],
+    skus: {
+      region: 'eastus2',
+      skus: SKUS.map((sku) => ({
+        ...sku,
+        quota: { verdict: 'fits', usedCores: 24, limitCores: 192 },
+        price: { perHourUsd: 3.67 },
+      })),
+    },
+    startedRun: null,
+    comparisons: [],
+    comparisonReports: {},
+    startedComparison: null,
+    schedules: [],
+    held: null,
+    key: null,
+  };
 }
 
 export interface ScriptedHost {
@@ -85,8 +133,8 @@ export async function startScriptedHost(script: Script): Promise<ScriptedHost> {
       idempotencyKey: header('idempotency-key'),
       body: text === '' ? null : JSON.parse(text),
     });
-    if (script.delayMs > 0) await delay(script.delayMs);
-    answer(script, served, request, response);
+    if (request.url !== '/') await script.held;
+    answer(script, served, request, text, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -111,6 +159,7 @@ function answer(
   script: Script,
   served: PageResponse,
   request: IncomingMessage,
+  text: string,
   response: ServerResponse,
 ): void {
   const url = new URL(request.url ?? '/', 'http://host');
@@ -118,7 +167,7 @@ function answer(
     response.writeHead(200, { ...served.headers }).end(served.body);
     return;
   }
-  const { status, body, type = 'application/json' } = answerCall(script, request, url);
+  const { status, body, type = 'application/json' } = answerCall(script, request, url, text);
   response
     .writeHead(status, { 'content-type': type })
     .end(type === 'text/plain' ? body : JSON.stringify(body));
@@ -130,7 +179,7 @@ interface Answer {
   readonly type?: string;
 }
 
-function answerCall(script: Script, request: IncomingMessage, url: URL): Answer {
+function answerCall(script: Script, request: IncomingMessage, url: URL, text: string): Answer {
   const [, api, noun, id, verb] = url.pathname.split('/').map(decodeURIComponent);
   if (api !== 'api') return problem(404, 'There is no such page.');
   if (noun === 'health') return { status: 200, body: script.health };
@@ -155,6 +204,8 @@ function answerCall(script: Script, request: IncomingMessage, url: URL): Answer 
     script.runs = [run, ...script.runs];
     return { status: 202, body: { id: run.id, state: run.state, links: run.links } };
   }
+  if (noun === 'comparisons') return answerComparisons(script, request.method, id, verb, url);
+  if (noun === 'schedules') return answerSchedules(script, request.method, id, text);
   if (noun !== 'runs') return problem(404, 'There is no such call.');
   if (id === undefined)
     return { status: 200, body: pageOfRuns(script, url.searchParams.get('continuation')) };
@@ -170,11 +221,63 @@ function answerCall(script: Script, request: IncomingMessage, url: URL): Answer 
   }
   if (verb === undefined) return { status: 200, body: run };
   const report = script.reports[id];
-  if (verb !== 'results' || report === undefined) return problem(404, 'There are no results yet.');
+  if (verb !== 'results') return problem(404, 'There is no such call.');
+  return resultsOf(report, url);
+}
+
+function resultsOf(report: object | undefined, url: URL): Answer {
+  if (report === undefined) return problem(404, 'There are no results yet.');
   const format = url.searchParams.get('format') ?? 'json';
   return format === 'json'
     ? { status: 200, body: report }
     : { status: 200, body: `results as ${format}\n`, type: 'text/plain' };
+}
+
+function answerComparisons(
+  script: Script,
+  method: string | undefined,
+  id: string | undefined,
+  verb: string | undefined,
+  url: URL,
+): Answer {
+  if (id === undefined && method === 'POST') {
+    const started = script.startedComparison;
+    if (started === null) return problem(503, 'Not now.');
+    script.comparisons = [started, ...script.comparisons];
+    return { status: 202, body: { id: started.id, state: started.state, links: started.links } };
+  }
+  if (id === undefined) return { status: 200, body: { comparisons: script.comparisons, continuation: null } };
+  const comparison = script.comparisons.find((candidate) => candidate.id === id);
+  if (comparison === undefined) return problem(404, `There is no comparison ${id}.`);
+  if (verb === 'cancel' && method === 'POST') {
+    const cancelRequestedAt = '2026-01-15T12:05:00.000Z';
+    script.comparisons = script.comparisons.map((candidate) =>
+      candidate.id === id ? { ...comparison, cancelRequestedAt } : candidate,
+    );
+    return { status: 202, body: { id, state: comparison.state, cancelRequestedAt, links: comparison.links } };
+  }
+  return verb === 'results'
+    ? resultsOf(script.comparisonReports[id], url)
+    : { status: 200, body: comparison };
+}
+
+/** A PUT changes whether it is enabled, and nothing else. */
+function answerSchedules(
+  script: Script,
+  method: string | undefined,
+  name: string | undefined,
+  text: string,
+): Answer {
+  if (name === undefined)
+    return { status: 200, body: { schedules: script.schedules.map(({ history: _, ...rest }) => rest) } };
+  const schedule = script.schedules.find((candidate) => candidate.name === name);
+  if (schedule === undefined) return problem(404, `There is no schedule ${name}.`);
+  if (method !== 'PUT') return { status: 200, body: schedule };
+  const { enabled } = JSON.parse(text) as { enabled: boolean };
+  const changed = { ...schedule, enabled, nextDueAt: enabled ? schedule.nextDueAt : null };
+  script.schedules = script.schedules.map((candidate) => (candidate.name === name ? changed : candidate));
+  const { history: _, ...view } = changed;
+  return { status: 200, body: view };
 }
 
 function pageOfRuns(script: Script, continuation: string | null): object {

@@ -28,7 +28,7 @@ export class ApiProblem extends Error {
 export interface Api {
   read<Answer>(path: string): Promise<Answer>;
   send<Answer>(
-    method: 'POST' | 'DELETE',
+    method: 'POST' | 'PUT' | 'DELETE',
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
@@ -76,6 +76,12 @@ export function createApi(askForKey: (wasRefused: boolean) => Promise<string | n
     },
     fetchFile: async (path) => (await call(path, {})).blob(),
   };
+}
+
+/** A 404 is no problem: there is nothing yet, or nothing of that name. */
+export function noneYet(error: unknown): null {
+  if (error instanceof ApiProblem && (error.status === 404 || error.status === 409)) return null;
+  throw error;
 }
 
 async function answerOf(

@@ -1,11 +1,16 @@
 /** The whole page: what host this is, which view is shown, and the questions that views ask. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { createApi } from './api.ts';
+import { ComparisonPage } from './comparison-page.tsx';
+import { Comparisons } from './comparisons.tsx';
 import type { EndpointView } from './endpoints.tsx';
 import { Overview } from './overview.tsx';
 import { usePolled } from './poll.ts';
 import { createQuestions, QuestionDialog } from './questions.tsx';
 import { RunPage } from './run-view.tsx';
+import { SchedulePage } from './schedule-page.tsx';
+import { Schedules } from './schedules.tsx';
+import { StartComparison } from './start-comparison.tsx';
 import { StartRun } from './start-run.tsx';
 
 /** What `GET /api/health` answers. */
@@ -18,10 +23,22 @@ interface Health {
 
 const HEALTH_POLL_MS = 30_000;
 
-type View =
-  | { readonly kind: 'overview' }
-  | { readonly kind: 'new' }
-  | { readonly kind: 'run'; readonly id: string };
+/** Views of one thing are told apart by its id. */
+type View = { readonly kind: keyof typeof PLACES } | ViewOfOne;
+
+interface ViewOfOne {
+  readonly kind: 'run' | 'comparison' | 'schedule';
+  readonly id: string;
+}
+
+/** Hashes of the views that are of no thing of their own, and the titles of their documents. */
+const PLACES = {
+  overview: ['#/', 'Runs'],
+  new: ['#/new', 'Start a run'],
+  comparisons: ['#/comparisons', 'Comparisons'],
+  newComparison: ['#/comparisons/new', 'Start a comparison'],
+  schedules: ['#/schedules', 'Schedules'],
+} as const;
 
 export function App() {
   const questions = useMemo(createQuestions, []);
@@ -34,14 +51,14 @@ export function App() {
   const view = useView();
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  const viewName = view.kind === 'run' ? view.id : view.kind;
+  const viewName = 'id' in view ? `${view.kind} ${view.id}` : view.kind;
 
   const onTitle = useCallback((title: string) => {
     document.title = `${title} - foundry-bench`;
   }, []);
   // Another view is what the focus moves for.
   useEffect(() => {
-    if (view.kind !== 'run') onTitle(view.kind === 'new' ? 'Start a run' : 'Runs');
+    if (!('id' in view)) onTitle(PLACES[view.kind][1]);
     if (isFirst.current) {
       isFirst.current = false;
       return;
@@ -63,21 +80,11 @@ export function App() {
       {health !== null && <HealthBanners health={health} />}
       <main ref={main}>
         {view.kind === 'overview' && (
-          <>
-            <h2 tabIndex={-1} data-view-title>
-              Runs
-            </h2>
+          <Titled title="Runs">
             <Overview api={api} deleteEndpoint={deleteEndpoint} />
-          </>
+          </Titled>
         )}
-        {view.kind === 'new' && (
-          <StartRun
-            api={api}
-            onStarted={(id) => {
-              location.hash = `#/runs/${encodeURIComponent(id)}`;
-            }}
-          />
-        )}
+        {view.kind === 'new' && <StartRun api={api} onStarted={(id) => goTo('runs', id)} />}
         {view.kind === 'run' && (
           <RunPage
             key={view.id}
@@ -88,10 +95,38 @@ export function App() {
             onTitle={onTitle}
           />
         )}
+        {view.kind === 'comparisons' && (
+          <Titled title="Comparisons">
+            <Comparisons api={api} />
+          </Titled>
+        )}
+        {view.kind === 'newComparison' && (
+          <StartComparison api={api} onStarted={(id) => goTo('comparisons', id)} />
+        )}
+        {view.kind === 'comparison' && (
+          <ComparisonPage
+            key={view.id}
+            id={view.id}
+            api={api}
+            questions={questions}
+            deleteEndpoint={deleteEndpoint}
+            onTitle={onTitle}
+          />
+        )}
+        {view.kind === 'schedules' && (
+          <Titled title="Schedules">
+            <Schedules api={api} />
+          </Titled>
+        )}
+        {view.kind === 'schedule' && (
+          <SchedulePage key={view.id} name={view.id} api={api} onTitle={onTitle} />
+        )}
       </main>
       <footer>
         <p>
           The same data as JSON: <a href="/api/runs">/api/runs</a>
+          <a href="/api/comparisons">/api/comparisons</a>
+          <a href="/api/schedules">/api/schedules</a>
           {health !== null && <span class="version">version {health.version}</span>}
         </p>
       </footer>
@@ -100,20 +135,33 @@ export function App() {
   );
 }
 
-function Header({ view }: { view: View }) {
-  const link = (kind: View['kind'], href: string, words: string) => (
-    <a href={href} aria-current={view.kind === kind ? 'page' : undefined}>
-      {words}
-    </a>
+function goTo(nouns: 'runs' | 'comparisons', id: string): void {
+  location.hash = `#/${nouns}/${encodeURIComponent(id)}`;
+}
+
+function Titled({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  return (
+    <>
+      <h2 tabIndex={-1} data-view-title>
+        {title}
+      </h2>
+      {children}
+    </>
   );
+}
+
+function Header({ view }: { view: View }) {
   return (
     <header>
       <h1>
         <a href="#/">foundry-bench</a>
       </h1>
       <nav aria-label="Views">
-        {link('overview', '#/', 'Runs')}
-        {link('new', '#/new', 'Start a run')}
+        {(['overview', 'comparisons', 'schedules', 'new'] as const).map((kind) => (
+          <a key={kind} href={PLACES[kind][0]} aria-current={view.kind === kind ? 'page' : undefined}>
+            {PLACES[kind][1]}
+          </a>
+        ))}
       </nav>
     </header>
   );
@@ -149,9 +197,12 @@ function useView(): View {
 }
 
 function readView(): View {
-  if (location.hash === '#/new') return { kind: 'new' };
-  const run = /^#\/runs\/([^/]+)$/.exec(location.hash)?.[1];
-  return run === undefined ? { kind: 'overview' } : { kind: 'run', id: decode(run) };
+  const { hash } = location;
+  const place = (Object.keys(PLACES) as (keyof typeof PLACES)[]).find((kind) => PLACES[kind][0] === hash);
+  if (place !== undefined) return { kind: place };
+  const [, kind, id] = /^#\/(run|comparison|schedule)s\/([^/]+)$/.exec(hash) ?? [];
+  if (kind === undefined || id === undefined) return { kind: 'overview' };
+  return { kind: kind as ViewOfOne['kind'], id: decode(id) };
 }
 
 function decode(text: string): string {

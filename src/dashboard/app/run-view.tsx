@@ -1,15 +1,15 @@
 /** One run: where it stands, what it costs, and its report while it grows. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { RUN_STATES } from '../../core/run.ts';
+import { isFinal as isFinalState, RUN_STATES } from '../../core/run.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { type AnyReport, reportSections } from '../report-sections.ts';
 import { writeDuration, writeUntil, writeUsd } from '../wording.ts';
-import type { Api } from './api.ts';
-import { ApiProblem } from './api.ts';
+import { type Api, type ApiProblem, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView } from './endpoints.tsx';
 import { asProblem, usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
+import { ResultsFiles } from './results-files.tsx';
 import { Badge, isFinal, Loading, machineOf, modelOf, ProblemBanner, Time } from './words.tsx';
 
 /** As often as the steps of a run write their progress. */
@@ -17,15 +17,7 @@ const RUN_POLL_MS = 2_000;
 /** A run that is over still has endpoints that are being deleted, or were left behind. */
 const ALIVE_POLL_MS = 5_000;
 
-const FINAL_STATES = ['completed', 'failed', 'canceled'];
-const STAGES = [...RUN_STATES.filter((state) => !FINAL_STATES.includes(state)), 'completed'];
-const FORMATS = [
-  ['csv', 'CSV'],
-  ['md', 'Markdown'],
-  ['html', 'HTML'],
-  ['json', 'JSON'],
-] as const;
-
+const STAGES = [...RUN_STATES.filter((state) => !isFinalState(state)), 'completed'];
 type PartialReport = AnyReport & { readonly partial?: boolean };
 
 interface Seen {
@@ -116,12 +108,7 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
                 {value.run.cancelRequestedAt === null ? 'Cancel the run' : 'Cancel asked for'}
               </button>
             )}
-            {value.run.progress.cellsDone > 0 &&
-              FORMATS.map(([format, name]) => (
-                <button type="button" key={format} onClick={() => act(() => download(api, path, id, format))}>
-                  Download {name}
-                </button>
-              ))}
+            {value.run.progress.cellsDone > 0 && <ResultsFiles api={api} path={path} id={id} act={act} />}
           </p>
           {value.alive.some((endpoint) => endpoint.leaked || (endpoint.keptUntil ?? null) !== null) && (
             <Endpoints
@@ -137,22 +124,6 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
       )}
     </>
   );
-}
-
-/** A 404 is no problem: there is nothing yet, or nothing of that name. */
-function noneYet(error: unknown): null {
-  if (error instanceof ApiProblem && (error.status === 404 || error.status === 409)) return null;
-  throw error;
-}
-
-/** A link could not carry the key, so the file is fetched and handed to the browser. */
-async function download(api: Api, path: string, id: string, format: string): Promise<void> {
-  const url = URL.createObjectURL(await api.fetchFile(`${path}/results?format=${format}`));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `foundry-bench-${id}.${format}`;
-  link.click();
-  URL.revokeObjectURL(url);
 }
 
 function Standing({ run }: { run: RunView }) {

@@ -1,5 +1,5 @@
 /** The form that starts a run. Its start button works only while the plan of exactly this form is shown. */
-import { useRef, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import {
   composeSpec,
   FIRST_FIELDS,
@@ -9,12 +9,11 @@ import {
   placeFaults,
   type RunFields,
 } from '../run-form.ts';
-import { writeUsd } from '../wording.ts';
 import type { Api, ApiProblem } from './api.ts';
 import { Field, type FieldProps } from './field.tsx';
 import { ModelField, type ModelView } from './model-field.tsx';
 import { type PlanAnswer, PlanPanel } from './plan-panel.tsx';
-import { asProblem } from './poll.ts';
+import { PlanSection, usePlannedStart } from './planned-start.tsx';
 import { SkuField } from './sku-field.tsx';
 import { ProblemBanner } from './words.tsx';
 
@@ -37,15 +36,6 @@ const LOADS: readonly { readonly kind: LoadKind; readonly label: string; readonl
   },
 ];
 
-const NO_FAULTS: PlacedFaults = { byField: {}, elsewhere: [] };
-
-/** A plan together with the body that it is of, and the key under which that body starts one run at the most. */
-interface Planned {
-  readonly answer: PlanAnswer;
-  readonly body: object;
-  readonly idempotencyKey: string;
-}
-
 export interface StartRunProps {
   readonly api: Api;
   readonly onStarted: (id: string) => void;
@@ -54,18 +44,14 @@ export interface StartRunProps {
 export function StartRun({ api, onStarted }: StartRunProps) {
   const [fields, setFields] = useState<RunFields>(FIRST_FIELDS);
   const [model, setModel] = useState<ModelView | null>(null);
-  const [planned, setPlanned] = useState<Planned | null>(null);
-  const [faults, setFaults] = useState<PlacedFaults>(NO_FAULTS);
-  const [problem, setProblem] = useState<ApiProblem | null>(null);
-  const [busy, setBusy] = useState<'planning' | 'starting' | null>(null);
-  const summary = useRef<HTMLDivElement>(null);
-  const version = useRef(0);
+  const starting = usePlannedStart<PlanAnswer>({ api, path: '/api/runs', onStarted });
+  const { problem, summary, forget } = starting;
+  // Placed by the load that was refused, and not by one that is chosen afterwards.
+  const faults = useMemo(() => placeFaults(starting.faults, fields.load), [starting.faults]);
 
-  /** Another form has another plan. */
   const change = (name: FieldName, value: string) => {
-    version.current += 1;
     setFields((last) => ({ ...last, [name]: value }));
-    setPlanned(null);
+    forget();
   };
   const field = (name: FieldName, label: string, more: Partial<FieldProps> = {}) => (
     <Field
@@ -77,41 +63,6 @@ export function StartRun({ api, onStarted }: StartRunProps) {
       {...more}
     />
   );
-
-  const attempt = async (what: 'planning' | 'starting', action: () => Promise<void>) => {
-    setBusy(what);
-    setProblem(null);
-    setFaults(NO_FAULTS);
-    try {
-      await action();
-    } catch (error) {
-      const wrong = asProblem(error);
-      if (wrong.status === 400 && wrong.faults.length > 0) {
-        setPlanned(null);
-        setFaults(placeFaults(wrong.faults, fields.load));
-      } else {
-        // The plan stays, and a second attempt goes under the same key: it starts no second run.
-        setProblem(wrong);
-      }
-      requestAnimationFrame(() => summary.current?.focus());
-    } finally {
-      setBusy(null);
-    }
-  };
-  const plan = () =>
-    attempt('planning', async () => {
-      const asked = version.current;
-      const body = composeSpec(fields);
-      const answer = await api.send<PlanAnswer>('POST', '/api/plans', body);
-      if (asked === version.current) setPlanned({ answer, body, idempotencyKey: newKey() });
-    });
-  const start = ({ body, idempotencyKey }: Planned) =>
-    attempt('starting', async () => {
-      const started = await api.send<{ id: string }>('POST', '/api/runs', body, {
-        'idempotency-key': idempotencyKey,
-      });
-      onStarted(started.id);
-    });
 
   return (
     <>
@@ -127,7 +78,7 @@ export function StartRun({ api, onStarted }: StartRunProps) {
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          void plan();
+          void starting.plan(() => composeSpec(fields));
         }}
       >
         <section aria-labelledby="what-title">
@@ -209,43 +160,12 @@ export function StartRun({ api, onStarted }: StartRunProps) {
             {field('maxMinutes', 'Time', { unit: 'minutes', isNumber: true })}
           </div>
         </section>
-        <section class="plan" aria-labelledby="plan-title" aria-live="polite">
-          <h3 id="plan-title">The plan</h3>
-          {planned === null ? (
-            <p class="quiet">
-              {busy === 'planning'
-                ? 'Working it out.'
-                : 'Nothing is created before you have seen what it can cost.'}
-            </p>
-          ) : (
-            <PlanPanel {...planned.answer} />
-          )}
-          <p class="actions">
-            <button type="submit" class={planned === null ? 'primary' : ''} disabled={busy !== null}>
-              {planned === null ? 'Work out the plan' : 'Work it out again'}
-            </button>
-            <button
-              type="button"
-              class={planned === null ? '' : 'primary'}
-              disabled={planned === null || busy !== null}
-              onClick={() => planned !== null && void start(planned)}
-            >
-              {startLabel(planned, busy)}
-            </button>
-          </p>
-        </section>
+        <PlanSection noun="run" starting={starting}>
+          {(answer) => <PlanPanel {...answer} />}
+        </PlanSection>
       </form>
     </>
   );
-}
-
-function startLabel(planned: Planned | null, busy: string | null): string {
-  if (busy === 'starting') return 'Starting';
-  if (planned === null) return 'Start the run';
-  const { boundUsd } = planned.answer.plan;
-  return boundUsd === null
-    ? 'Start the run, at a cost that is unknown'
-    : `Start the run, for ${writeUsd(boundUsd)} at most`;
 }
 
 /** Takes the focus when something is refused; each fault leads to its field. */
@@ -314,10 +234,3 @@ const LABELS: Readonly<Record<FieldName, string>> = {
   maxUsd: 'Dollars',
   maxMinutes: 'Time',
 };
-
-/** `crypto.randomUUID` is missing where a page comes over plain http from another machine. */
-function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))]
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('');
-}

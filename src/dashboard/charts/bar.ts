@@ -17,6 +17,8 @@ export interface Bar {
 const BAR_PX = 22;
 const ROW_PX = 50;
 const LABEL_PX = 90;
+/** About what a character takes; nothing can be measured before it is laid out. */
+const LABEL_CHARACTER_PX = 8;
 
 export function drawBars(bars: readonly Bar[], title: string, summary: string, width: number): Markup {
   const bottom = 8 + bars.length * ROW_PX;
@@ -34,8 +36,16 @@ export function drawBars(bars: readonly Bar[], title: string, summary: string, w
     area,
     summary,
     markup('g', { 'aria-hidden': 'true' }, ...ticks, text(title, area.right, bottom + 38, 'end', 'title')),
-    bars.map((bar, index) => drawBar(bar, area.top + index * ROW_PX, x.at)),
+    bars.map((bar, index) =>
+      drawBar({ ...bar, name: fitName(bar.name, width) }, area.top + index * ROW_PX, x.at),
+    ),
   );
+}
+
+/** A label is foreign and may be long; all of it stands in the table and in what the bar says. */
+function fitName(name: string, width: number): string {
+  const most = Math.floor(width / LABEL_CHARACTER_PX);
+  return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }
 
 function drawBar({ name, parts, estimate, label }: Bar, top: number, at: (value: number) => number): Markup {

@@ -16,10 +16,23 @@ export interface FrontRow {
   readonly onFront: boolean;
 }
 
-/** Null where there is no row. `id` tells charts of several workloads apart. */
-export function frontChart(id: string, workloadName: string, rows: readonly FrontRow[]): Chart | null {
+/** `id` tells charts of several workloads apart; `time` is what a token's time is, such as `TPOT`. */
+export interface FrontSubject {
+  readonly id: string;
+  readonly workloadName: string;
+  readonly time: string;
+  /** Every target of the comparison: its place gives its look. */
+  readonly labels: readonly string[];
+}
+
+/** Null where there is no row. */
+export function frontChart(
+  { id, workloadName, time, labels }: FrontSubject,
+  rows: readonly FrontRow[],
+): Chart | null {
   if (rows.length === 0) return null;
-  const labels = [...new Set(rows.map((row) => row.label))];
+  const timeTitle = `${time} p50, ms`;
+  const shown = labels.filter((label) => rows.some((row) => row.label === label));
   const front = rows
     .filter((row) => row.onFront)
     .toSorted((one, other) => one.usdPerMillionOutputTokens - other.usdPerMillionOutputTokens);
@@ -28,9 +41,9 @@ export function frontChart(id: string, workloadName: string, rows: readonly Fron
     id: `front-${id}`,
     title: `Cost against speed: ${workloadName}`,
     reading:
-      'Each mark is a cell of a target; further left is cheaper, further down is faster. Nothing is both cheaper and faster than the marks on the dotted line.',
+      'Each mark is a cell of a target: further left is cheaper, further down is faster. Nothing measured is both cheaper and faster than a mark on the dotted line.',
     summary,
-    legend: labels.map((name, index) => ({ name, look: lookOf(index) })),
+    legend: shown.map((name) => ({ name, look: lookOf(labels.indexOf(name)) })),
     draw: (width) => {
       const area = plotArea(width);
       const x = linearScale(
@@ -48,10 +61,10 @@ export function frontChart(id: string, workloadName: string, rows: readonly Fron
         drawAxes(
           area,
           { scale: x, title: 'USD per million output tokens', write: (value) => `$${writeTick(value)}` },
-          { scale: y, title: 'Milliseconds per output token' },
+          { scale: y, title: timeTitle },
         ),
         line.length < 2 ? null : markup('path', { class: 'front', d: pathOf(line) }),
-        labels.map((label, index) =>
+        shown.map((label) =>
           drawMarks(
             rows
               .filter((row) => row.label === label)
@@ -61,7 +74,7 @@ export function frontChart(id: string, workloadName: string, rows: readonly Fron
                 trusted: true,
                 says: describe(row),
               })),
-            lookOf(index),
+            lookOf(labels.indexOf(label)),
             x,
             y,
           ),
@@ -69,13 +82,7 @@ export function frontChart(id: string, workloadName: string, rows: readonly Fron
       );
     },
     table: {
-      head: [
-        'Target',
-        'Cell',
-        'USD per million output tokens',
-        'Milliseconds per output token',
-        'On the front',
-      ],
+      head: ['Target', 'Cell', 'USD per million output tokens', timeTitle, 'On the front'],
       rows: rows.map((row) => [
         row.label,
         row.cellId,

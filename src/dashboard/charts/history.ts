@@ -2,7 +2,16 @@
 import { writeTime } from '../wording.ts';
 import type { Chart, Estimate } from './chart.ts';
 import { lookOf } from './level-chart.ts';
-import { drawAxes, drawing, drawMarks, drawSeries, type PlotPoint, plotArea, writeEstimate } from './plot.ts';
+import {
+  drawAxes,
+  drawBands,
+  drawing,
+  drawMarks,
+  drawSeries,
+  type PlotPoint,
+  plotArea,
+  writeEstimate,
+} from './plot.ts';
 import { linearScale, type Scale } from './scale.ts';
 
 /** One run of the schedule. */
@@ -11,23 +20,32 @@ export interface HistoryRow {
   readonly atMs: number;
   /** Null where nothing was measured. */
   readonly estimate: Estimate | null;
+  /** Where a new deployment of the same would come out; null where nothing tells. */
+  readonly expected: { readonly lower: number; readonly upper: number } | null;
   readonly verdict: 'regression' | 'improvement' | 'no-change-shown' | 'not-comparable';
 }
 
+export interface HistoryMeasure {
+  readonly id: string;
+  readonly title: string;
+  readonly axis: string;
+}
+
 /** Null without a run that has a value. */
-export function historyChart(axis: string, runs: readonly HistoryRow[]): Chart | null {
+export function historyChart({ id, title, axis }: HistoryMeasure, runs: readonly HistoryRow[]): Chart | null {
   const rows = runs.toSorted((one, other) => one.atMs - other.atMs);
   const known = rows.flatMap(({ estimate }) => (estimate === null ? [] : [estimate]));
   if (known.length === 0) return null;
   const regressions = rows.filter((row) => row.verdict === 'regression');
-  const summary = `${axis} over ${rows.length} runs; ${
+  const expected = rows.map(expectationOf);
+  const summary = `${title}: ${axis} over ${rows.length} runs; ${
     regressions.length === 0 ? 'no regression' : `regressions: ${regressions.map(describe).join('; ')}`
   }.`;
   return {
-    id: 'history',
-    title: 'History',
+    id,
+    title,
     reading:
-      'Each mark is a run, on a deployment of its own: runs scatter as deployments do. A regression is marked only where it is more than that scatter.',
+      'Each mark is a run, on a deployment of its own: runs scatter as deployments do. The band is where another deployment of the same would come out; only what is below it is a regression.',
     summary,
     legend: [
       { name: 'run', look: lookOf(HISTORY) },
@@ -37,7 +55,10 @@ export function historyChart(axis: string, runs: readonly HistoryRow[]): Chart |
       const area = plotArea(width);
       const x = timeScale(rows, [area.left, area.right]);
       const y = linearScale(
-        known.flatMap(({ value, upper }) => [value, upper ?? value]),
+        [...known, ...expected.flatMap(({ estimate }) => estimate ?? [])].flatMap(({ value, upper }) => [
+          value,
+          upper ?? value,
+        ]),
         [area.bottom, area.top],
       );
       return drawing(
@@ -48,27 +69,35 @@ export function historyChart(axis: string, runs: readonly HistoryRow[]): Chart |
           { scale: x, title: 'Day of the run (UTC)', write: writeDay },
           { scale: y, title: axis },
         ),
+        drawBands(expected, lookOf(EXPECTED), x, y),
         drawSeries(rows.map(pointOf), lookOf(HISTORY), x, y),
         drawMarks(regressions.map(pointOf), lookOf(REGRESSION), x, y),
       );
     },
     table: {
-      head: ['Run', 'When', axis, 'At least', 'At most', 'Verdict'],
-      rows: rows.map(({ id, atMs, estimate, verdict }) => [
-        id,
-        new Date(atMs).toISOString(),
-        estimate?.value ?? null,
-        estimate?.lower ?? null,
-        estimate?.upper ?? null,
-        verdict,
+      head: ['Run', 'When', axis, 'Expected from', 'Expected to', 'Verdict'],
+      rows: rows.map((row) => [
+        row.id,
+        new Date(row.atMs).toISOString(),
+        row.estimate?.value ?? null,
+        row.expected?.lower ?? null,
+        row.expected?.upper ?? null,
+        row.verdict,
       ]),
     },
   };
 }
 
-/** Looks: the blue circle and the rust square. */
+/** Looks: the blue circle, the rust square, and grey. */
 const HISTORY = 0;
 const REGRESSION = 1;
+const EXPECTED = 7;
+
+function expectationOf(row: HistoryRow): PlotPoint {
+  const { expected } = row;
+  const estimate = expected === null ? null : { value: 1, ...expected };
+  return { x: row.atMs, estimate, trusted: true, says: '' };
+}
 
 function pointOf(row: HistoryRow): PlotPoint {
   return {

@@ -101,6 +101,11 @@ export function drawSeries(points: readonly PlotPoint[], look: Look, x: Scale, y
   );
 }
 
+/** The bands alone: where a value was to be expected. */
+export function drawBands(points: readonly PlotPoint[], look: Look, x: Scale, y: Scale): Markup {
+  return markup('g', { class: colourClass(look) }, ...unbroken(points).map((run) => drawBand(run, x, y)));
+}
+
 /** The marks alone. */
 export function drawMarks(points: readonly PlotPoint[], look: Look, x: Scale, y: Scale): Markup {
   const marks = unbroken(points)

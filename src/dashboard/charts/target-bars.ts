@@ -8,6 +8,8 @@ import { writeEstimate } from './plot.ts';
 export interface TargetRow {
   readonly label: string;
   readonly cellId: string;
+  /** The same for a target in every chart. */
+  readonly colour: number;
   readonly estimate: Estimate;
 }
 
@@ -38,7 +40,7 @@ export function targetBarsChart(
       drawBars(
         rows.map((row) => ({
           name: row.label,
-          parts: [{ colour: 0, value: row.estimate.value, says: says(row) }],
+          parts: [{ colour: row.colour, value: row.estimate.value, says: says(row) }],
           estimate: row.estimate,
           label: writeDigits(row.estimate.value),
         })),

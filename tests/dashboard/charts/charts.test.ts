@@ -173,21 +173,24 @@ describe('charts of comparisons and schedules', () => {
     { label: 'NC80', cellId: 'c8-p512-o128', usdPerMillionOutputTokens: 5, msPerToken: 10, onFront: true },
   ];
 
+  const labels = [...new Set(front.map(({ label }) => label))];
+  const subject = { id: 'p512-o128', workloadName: '512 → 128 tokens', time: 'TPOT', labels };
+
   it('the front joins what nothing beats, cheapest first, and marks everything', () => {
-    const svg = frontChart('p512-o128', '512 → 128 tokens', front)!.draw(600);
+    const svg = frontChart(subject, front)!.draw(600);
     expect(all(svg, 'mark')).toHaveLength(3);
     const line = String(all(svg, 'front')[0]?.attributes.d);
     const [from, to] = line.split('L').map((point) => Number(point.replace('M', '').split(' ')[0]));
     expect(line.split('L')).toHaveLength(2);
     expect(from).toBeLessThan(to!);
-    expect(frontChart('x', 'x', [])).toBe(null);
+    expect(frontChart(subject, [])).toBe(null);
   });
 
   it('bars of targets are as long as their values, with their intervals', () => {
     const measure = { id: 'skus', title: 'Throughput', axis: 'Output tokens per second', reading: '' };
     const svg = targetBarsChart(measure, [
-      { label: 'NC24', cellId: 'c8', estimate: { value: 400, lower: 380, upper: 420 } },
-      { label: 'NC80', cellId: 'c8', estimate: { value: 800, lower: null, upper: null } },
+      { label: 'NC24', cellId: 'c8', colour: 0, estimate: { value: 400, lower: 380, upper: 420 } },
+      { label: 'NC80', cellId: 'c8', colour: 1, estimate: { value: 800, lower: null, upper: null } },
     ])!.draw(600);
     const [short, long] = all(svg, 'bar').map((bar) => Number(bar.attributes.width));
     expect(long! / short!).toBeCloseTo(2, 6);
@@ -205,19 +208,23 @@ describe('charts of comparisons and schedules', () => {
       id: `run-${index}`,
       atMs: Date.UTC(2026, 0, index),
       estimate: value === null ? null : { value, lower: null, upper: null },
+      expected: value === null || index === 1 ? null : { lower: 0.95, upper: 1.05 },
       verdict,
     });
-    const chart = historyChart('Output tokens per second', [
+    const measure = { id: 'history-0', title: 'nc24', axis: 'Rate by that of its baseline' };
+    const chart = historyChart(measure, [
       day(3, null, 'not-comparable'),
-      day(1, 500),
-      day(2, 510),
-      day(4, 400, 'regression'),
+      day(1, 1.02),
+      day(2, 0.99),
+      day(4, 0.8, 'regression'),
+      day(5, 0.98),
     ])!;
     expect(chart.legend.map(({ name }) => name)).toEqual(['run', 'regression']);
-    expect(all(chart.draw(600), 'mark')).toHaveLength(4);
+    expect(all(chart.draw(600), 'mark')).toHaveLength(5);
     expect(all(chart.draw(600), 'line')).toHaveLength(2);
-    expect(chart.summary).toContain('run-4: 400, regression');
-    expect(chart.table.rows.map(([id]) => id)).toEqual(['run-1', 'run-2', 'run-3', 'run-4']);
+    expect(all(chart.draw(600), 'band')).toHaveLength(1);
+    expect(chart.summary).toContain('run-4: 0.800, regression');
+    expect(chart.table.rows.map(([id]) => id)).toEqual(['run-1', 'run-2', 'run-3', 'run-4', 'run-5']);
   });
 });
 
