@@ -1,5 +1,4 @@
 /** From a request body to a comparison and its plan, with every fault of every target at once. Creates nothing. */
-import { gpusOf } from '../activities/admit.ts';
 import {
   type Comparison,
   type ComparisonPlan,
@@ -7,13 +6,12 @@ import {
   planComparison,
 } from '../core/comparison/comparison.ts';
 import type { Fault } from '../core/failure.ts';
-import { ceilingFaults } from '../core/renting/ledger.ts';
 import { type Plan, type PlannedCell, planCells } from '../core/spec/plan.ts';
 import type { BenchmarkSpec } from '../core/spec/spec.ts';
 import type { Services } from '../services.ts';
 import { inTurns } from './in-turns.ts';
 import type { Facts } from './plan-facts.ts';
-import { lookUpSpec } from './plan-request.ts';
+import { ceilingsOver, lookUpSpec } from './plan-request.ts';
 import { invalidInput, Problem } from './problem.ts';
 
 /** Each target asks the catalog, ARM and the price list, which are shared with whatever else runs. */
@@ -61,7 +59,7 @@ export async function planComparisonRequest(services: Services, body: unknown): 
     targets: asked.targets.map((one, target) => ({ ...one, spec: known[target]?.spec ?? one.spec })),
   };
   const planned = planComparison(comparison, facts);
-  const faults = [...lookUpFaults, ...(planned.ok ? ceilingsOver(services, planned.value) : planned.faults)];
+  const faults = [...lookUpFaults, ...(planned.ok ? ceilingsOfAll(services, planned.value) : planned.faults)];
   if (!planned.ok || faults.length > 0) throw invalidInput(faults);
   return { asked, comparison, plan: planned.value, facts };
 }
@@ -90,7 +88,7 @@ async function lookUpTarget(services: Services, target: number, spec: BenchmarkS
     faults.map((fault) => ({ ...fault, path: `targets[${target}].${fault.path}` }));
   try {
     const looked = await lookUpSpec(services, spec);
-    return { ...looked, faults: inTarget(looked.faults) };
+    return { ...looked, faults: inTarget(looked.facts.faults) };
   } catch (error) {
     if (!(error instanceof Problem) || error.faults.length === 0) throw error;
     return { spec: null, faults: inTarget(error.faults) };
@@ -98,15 +96,12 @@ async function lookUpTarget(services: Services, target: number, spec: BenchmarkS
 }
 
 /** What the app does not allow any of the runs. The limits are those of the whole comparison. */
-function ceilingsOver(services: Services, { targets }: ComparisonPlan): Fault[] {
-  return targets.flatMap(({ label, spec: { target }, plan: { boundUsd } }, index) =>
-    target.kind !== 'managed'
-      ? []
-      : ceilingFaults({ gpus: gpusOf(target), boundUsd }, services.settings.ceilings).map(
-          ({ path, message }) =>
-            path.startsWith('limits.')
-              ? { path, message: `${message} (its part for "${label}")` }
-              : { path: `targets[${index}].${path}`, message },
-        ),
+function ceilingsOfAll(services: Services, { targets }: ComparisonPlan): Fault[] {
+  return targets.flatMap(({ label, spec, plan }, index) =>
+    ceilingsOver(services, spec, plan.boundUsd).map(({ path, message }) =>
+      path.startsWith('limits.')
+        ? { path, message: `${message} (its part for "${label}")` }
+        : { path: `targets[${index}].${path}`, message },
+    ),
   );
 }

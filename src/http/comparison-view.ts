@@ -1,16 +1,21 @@
 /** What `GET /api/comparisons/{id}` shows: the comparison's row, and what the rows of its runs say. */
 import { explainTarget } from '../activities/compare.ts';
 import type { Comparison } from '../core/comparison/comparison.ts';
-import {
-  type ComparisonRecord,
-  type ComparisonState,
-  isComparisonOver,
-} from '../core/comparison/comparison-record.ts';
+import type { ComparisonRecord, ComparisonState } from '../core/comparison/comparison-record.ts';
 import type { RaceHistory } from '../core/comparison/race-replay.ts';
 import type { RunFailure } from '../core/failure.ts';
 import { accruedUsd, isFinal, type RaceOver, type RunRecord, type RunState } from '../core/run.ts';
 import type { BenchmarkSpec } from '../core/spec/spec.ts';
-import { type CostView, isoTime, type RunLinks, type RunView, runLinks, viewRun } from './run-view.ts';
+import { sumKnown } from '../core/statistics/moments.ts';
+import {
+  type CostView,
+  isoTime,
+  isoTimeOrNull,
+  type RunLinks,
+  type RunView,
+  runLinks,
+  viewRun,
+} from './run-view.ts';
 
 /** What a list shows. */
 export interface ComparisonSummary {
@@ -113,11 +118,11 @@ export function viewComparison(
     order: order.map((target) => comparison.targets[target]?.label ?? ''),
     warnings: record.warnings,
     targets,
-    progress: progressOf(targets, isComparisonOver(record.state)),
+    progress: progressOf(targets, isFinal(record.state)),
     cost: {
       boundUsd: record.boundUsd,
       boundMinutes: record.boundMinutes,
-      accruedUsd: addKnown(runs.map((run) => (run === null ? 0 : accruedUsd(run.billing, nowMs)))),
+      accruedUsd: sumKnown(runs.map((run) => (run === null ? 0 : accruedUsd(run.billing, nowMs)))),
     },
     race: record.race,
   };
@@ -182,15 +187,4 @@ function progressOf(targets: readonly TargetView[], over: boolean): ComparisonPr
     cellsPlanned: sum(({ progress }) => progress.cellsPlanned),
     etaSeconds: over || etas.length === 0 ? null : Math.max(...etas),
   };
-}
-
-/** Null where one is unknown: a sum of the others would be too low. */
-function addKnown(values: readonly (number | null)[]): number | null {
-  return values.some((value) => value === null)
-    ? null
-    : values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
-}
-
-function isoTimeOrNull(ms: number | null): string | null {
-  return ms === null ? null : isoTime(ms);
 }

@@ -7,19 +7,21 @@ import {
   COMPARISON_ID_PATTERN,
   COMPARISON_STATES,
   type ComparisonRecord,
-  type ComparisonState,
-  isComparisonOver,
   newComparisonId,
   queuedComparison,
 } from '../core/comparison/comparison-record.ts';
-import { InvalidContinuation, type Services } from '../services.ts';
+import { isFinal } from '../core/run.ts';
+import { comparisonToHtml } from '../dashboard/report-file.ts';
+import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson, answerText } from './answer.ts';
 import { planComparisonRequest } from './comparison-request.ts';
 import { comparisonLinks, summariseComparison, viewComparison } from './comparison-view.ts';
 import { claimKey, readIdempotencyKey } from './idempotency.ts';
 import { readJsonBody } from './json-body.ts';
+import { fetchPage, readPage } from './paging.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';
 import { readQuery } from './query.ts';
+import { COMPARISON_FORMATS, type ComparisonFormat } from './result-format.ts';
 import { isoTime } from './run-view.ts';
 import { refuseTooLong } from './too-long.ts';
 
@@ -49,43 +51,23 @@ export async function createComparison({ request, services, orchestrations }: Ap
 
 /** `GET /api/comparisons`: newest first. */
 export async function listComparisons({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const query = readQuery(request, ['state', 'limit', 'continuation']);
-  const limit = query.limit === undefined ? 50 : Number(query.limit);
-  const faults = [
-    ...(Number.isInteger(limit) && limit >= 1 && limit <= 200
-      ? []
-      : [{ path: 'limit', message: 'must be a whole number from 1 to 200' }]),
-    ...(query.state === undefined || COMPARISON_STATES.includes(query.state as ComparisonState)
-      ? []
-      : [{ path: 'state', message: `must be one of ${COMPARISON_STATES.join(', ')}` }]),
-  ];
-  if (faults.length > 0) throw invalidInput(faults);
-  try {
-    const { comparisons, continuation } = await services.stores.comparisons.list({
-      limit,
-      ...(query.state === undefined ? {} : { state: query.state as ComparisonState }),
-      ...(query.continuation === undefined ? {} : { continuation: query.continuation }),
-    });
-    return answerJson(200, { comparisons: comparisons.map(summariseComparison), continuation });
-  } catch (error) {
-    if (error instanceof InvalidContinuation)
-      throw invalidInput([{ path: 'continuation', message: error.message }]);
-    throw error;
-  }
+  const asked = readPage(request, COMPARISON_STATES);
+  const { comparisons, continuation } = await fetchPage(() => services.stores.comparisons.list(asked));
+  return answerJson(200, { comparisons: comparisons.map(summariseComparison), continuation });
 }
 
 /** `GET /api/comparisons/{id}` */
 export async function getComparison({ request, services }: ApiCall): Promise<ApiAnswer> {
   const record = await readComparison(services, request.params.id);
   const view = viewComparison(record, await readRuns(services, record), services.now());
-  return answerJson(200, view, isComparisonOver(record.state) ? {} : { 'retry-after': '5' });
+  return answerJson(200, view, isFinal(record.state) ? {} : { 'retry-after': '5' });
 }
 
 /** `GET /api/comparisons/{id}/results`: the stored report, or while it lasts one of the rows so far. */
 export async function getComparisonResults({ request, services }: ApiCall): Promise<ApiAnswer> {
   const { format = 'json' } = readQuery(request, ['format']);
-  if (!['json', 'csv', 'md'].includes(format))
-    throw invalidInput([{ path: 'format', message: 'must be json, csv or md' }]);
+  if (!COMPARISON_FORMATS.includes(format as ComparisonFormat))
+    throw invalidInput([{ path: 'format', message: `must be one of ${COMPARISON_FORMATS.join(', ')}` }]);
   const record = await readComparison(services, request.params.id);
   const { id } = record;
   const stored = await services.stores.comparisonReports.read(id);
@@ -98,6 +80,10 @@ export async function getComparisonResults({ request, services }: ApiCall): Prom
     const text = comparisonToMarkdown(report, stored === null);
     return answerText('text/markdown; charset=utf-8', text, file('md'));
   }
+  if (format === 'html') {
+    const text = comparisonToHtml(report, record, stored === null);
+    return answerText('text/html; charset=utf-8', text, file('html'));
+  }
   return answerJson(200, { comparisonId: id, ...report, partial: stored === null });
 }
 
@@ -105,9 +91,7 @@ export async function getComparisonResults({ request, services }: ApiCall): Prom
 export async function cancelComparison({ request, services }: ApiCall): Promise<ApiAnswer> {
   const { id } = await readComparison(services, request.params.id);
   const record = await services.stores.comparisons.change(id, (now) =>
-    isComparisonOver(now.state) || now.cancelRequestedAtMs !== null
-      ? null
-      : { cancelRequestedAtMs: services.now() },
+    isFinal(now.state) || now.cancelRequestedAtMs !== null ? null : { cancelRequestedAtMs: services.now() },
   );
   if (record.cancelRequestedAtMs === null) {
     throw new Problem(409, 'Already over', `The comparison is ${record.state}; there is nothing to cancel.`);

@@ -7,7 +7,21 @@ import { isFinal } from '../core/run.ts';
 import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { notFound, Problem } from './problem.ts';
-import { isoTime } from './run-view.ts';
+import { isoTimeOrNull } from './run-view.ts';
+
+/** What `GET /api/endpoints` says of one. */
+export interface ListedEndpoint extends Omit<AliveEndpoint, 'createdAtMs' | 'expiresAtMs' | 'keptUntilMs'> {
+  readonly createdAt: string | null;
+  readonly expiresAt: string | null;
+  /** Until when its user keeps it for further runs. */
+  readonly keptUntil: string | null;
+}
+
+export interface EndpointList {
+  readonly endpoints: readonly ListedEndpoint[];
+  /** What could not be looked at: where this is not empty, more may be alive. */
+  readonly troubles: readonly string[];
+}
 
 /** `GET /api/endpoints`: everything of this installation that is alive, by lease and by tag, and what could not be told. */
 export async function listEndpoints({ services }: ApiCall): Promise<ApiAnswer> {
@@ -39,11 +53,11 @@ async function deleteLeased(services: Services, lease: Lease): Promise<ApiAnswer
   return answerJson(202, { name: lease.endpoint, gone, error });
 }
 
-function viewEndpoint({ createdAtMs, expiresAtMs, keptUntilMs, ...endpoint }: AliveEndpoint) {
+function viewEndpoint({ createdAtMs, expiresAtMs, keptUntilMs, ...endpoint }: AliveEndpoint): ListedEndpoint {
   return {
     ...endpoint,
-    keptUntil: keptUntilMs === null ? null : isoTime(keptUntilMs),
-    createdAt: createdAtMs === null ? null : isoTime(createdAtMs),
-    expiresAt: expiresAtMs === null ? null : isoTime(expiresAtMs),
+    keptUntil: isoTimeOrNull(keptUntilMs),
+    createdAt: isoTimeOrNull(createdAtMs),
+    expiresAt: isoTimeOrNull(expiresAtMs),
   };
 }

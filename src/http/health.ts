@@ -3,7 +3,9 @@
  * says what is wrong and no name, address or word of others; the log has those. What it finds is kept for a while:
  * asking often costs Azure nothing.
  */
-import { isOurs, LEASE_TAGS } from '../core/renting/lease.ts';
+import { TIMERS, type TimerName } from '../activities/beat.ts';
+import { isOurs } from '../core/renting/lease.ts';
+import { readExpiryMs } from '../core/renting/reap.ts';
 import { type Beat, ControlPlaneError, type Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson } from './answer.ts';
 import { readQuery } from './query.ts';
@@ -15,10 +17,11 @@ const CHECK_MS = 3_000;
 const TABLES_FRESH_MS = 5_000;
 /** ARM counts what one identity asks. */
 const ARM_FRESH_MS = 60_000;
-/** A timer is late after three of its periods, and never before this: a restart may cost it one pass. */
+/**
+ * A timer is late after three of its periods, and never before this: a restart may cost it one pass. From then on one
+ * that has never come is told.
+ */
 const LEAST_LATE_MS = 15 * 60_000;
-/** From then on a timer that has never come is told. */
-const TIMERS = ['reap', 'schedules'] as const;
 /** An endpoint so long past its end has been passed over by the reaper and by the watchdog, each several times. */
 const OVERDUE_MS = 30 * 60_000;
 
@@ -71,23 +74,20 @@ function fail(message: string): TablesFound {
 
 interface ArmFound {
   readonly check: Check;
-  /** When the endpoints of this installation should have ended, by their tags. */
+  /** When the endpoints of this installation should have ended, as the reaper reads it. */
   readonly expiries: readonly number[];
 }
 
 const checkArm = remember<ArmFound>(ARM_FRESH_MS, {
   ask: async (services) => {
     const { controlPlane, settings } = services;
-    const faults: string[] = [];
-    const expiries: number[] = [];
-    for (const workspace of settings.workspaces) {
-      try {
-        for (const { tags } of await controlPlane.listEndpoints(workspace))
-          if (isOurs(tags, settings.owner)) expiries.push(Date.parse(tags[LEASE_TAGS.expires] ?? ''));
-      } catch (error) {
-        faults.push(sayArmFault(error));
-      }
-    }
+    const lists = await Promise.allSettled(
+      settings.workspaces.map((workspace) => controlPlane.listEndpoints(workspace)),
+    );
+    const faults = lists.flatMap((list) => (list.status === 'rejected' ? [sayArmFault(list.reason)] : []));
+    const expiries = lists
+      .flatMap((list) => (list.status === 'fulfilled' ? list.value : []))
+      .flatMap((endpoint) => (isOurs(endpoint.tags, settings.owner) ? (readExpiryMs(endpoint) ?? []) : []));
     const [first] = faults;
     const more = faults.length > 1 ? ` (${faults.length} of ${settings.workspaces.length} workspaces)` : '';
     const message = first === undefined ? null : `${first}${more}; the log of the app says why.`;
@@ -109,12 +109,12 @@ function sayArmFault(error: unknown): string {
 }
 
 interface TimerView extends Check {
-  readonly timer: string;
+  readonly timer: TimerName;
   readonly lastAt: string | null;
   readonly ageSeconds: number | null;
 }
 
-function viewTimer(services: Services, timer: string, beats: readonly Beat[] | null): TimerView {
+function viewTimer(services: Services, timer: TimerName, beats: readonly Beat[] | null): TimerView {
   if (beats === null) return { timer, lastAt: null, ageSeconds: null, ...FINE };
   const nowMs = services.now();
   const beat = beats.find((one) => one.timer === timer);
@@ -160,14 +160,29 @@ interface Question<Found> {
   readonly late: () => Found;
 }
 
+interface Asked<Found> {
+  readonly found: Promise<Found>;
+  readonly askedMs: number;
+  /** Whether there is an answer; each call of tables and ARM has a bound of its own, so one comes. */
+  isAnswered: boolean;
+}
+
 /** Asks once at a time, keeps the answer for so long, and never makes anybody wait longer than CHECK_MS. */
 function remember<Found>(freshMs: number, { ask, late }: Question<Found>) {
-  const known = new WeakMap<Services, { readonly askedMs: number; readonly found: Promise<Found> }>();
+  const known = new WeakMap<Services, Asked<Found>>();
+  const askAnew = (services: Services): Asked<Found> => {
+    const found = ask(services).finally(() => {
+      asked.isAnswered = true;
+    });
+    const asked: Asked<Found> = { found, askedMs: performance.now(), isAnswered: false };
+    known.set(services, asked);
+    return asked;
+  };
   return async (services: Services): Promise<Found> => {
     const before = known.get(services);
-    const isFresh = before !== undefined && performance.now() - before.askedMs < freshMs;
-    const found = isFresh ? before.found : ask(services);
-    if (!isFresh) known.set(services, { askedMs: performance.now(), found });
+    const isStale =
+      before === undefined || (before.isAnswered && performance.now() - before.askedMs >= freshMs);
+    const { found } = isStale ? askAnew(services) : before;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<Found>((resolve) => {
       timer = setTimeout(() => resolve(late()), CHECK_MS);

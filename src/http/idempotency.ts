@@ -4,10 +4,12 @@ import type { Services } from '../services.ts';
 import type { ApiRequest } from './answer.ts';
 import { invalidInput, Problem } from './problem.ts';
 
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
 export function readIdempotencyKey(request: ApiRequest): string | null {
   const key = request.headers.get('idempotency-key');
   if (key === null) return null;
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  if (IDEMPOTENCY_KEY.test(key)) return key;
   throw invalidInput([
     { path: 'Idempotency-Key', message: 'must have 1 to 255 visible ASCII characters and no space' },
   ]);

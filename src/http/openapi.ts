@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { problem } from './contract/problem.ts';
-import type { Operation } from './operation.ts';
+import { NDJSON, type Operation } from './operation.ts';
 import type { ApiRoute } from './routes.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export function buildOpenApi(
       version,
       summary: 'Deploys a catalog model to an Azure ML managed online endpoint, measures it and deletes it.',
       description:
-        'Unknown fields and parameters are faults. A call that does not work is answered with problem details that name every fault at once.',
+        'Unknown fields of a body are faults. A call that has query parameters answers 400 to one that it does not have, and so does /api/health, which has none; other calls do not look at their query. `code` and `clientId` may stand in any query, since they carry the function key. A call that does not work is answered with problem details that name every fault at once.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -122,9 +122,17 @@ function describeContents(contents: Operation['body'], io: Direction, schemas: S
   return Object.fromEntries(
     Object.entries(contents ?? {}).map(([type, { schema, examples }]) => [
       type,
-      { schema: schemas.refer(schema, io), ...(examples !== undefined && { examples }) },
+      {
+        schema: describeContent(type, schemas.refer(schema, io)),
+        ...(examples !== undefined && { examples }),
+      },
     ]),
   );
+}
+
+/** OpenAPI 3.1 has no word for one document a line, but JSON Schema has words for a text that holds others. */
+function describeContent(type: string, schema: Json): Json {
+  return type === NDJSON ? { type: 'string', contentMediaType: type, contentSchema: schema } : schema;
 }
 
 const PROBLEMS: Readonly<Record<number, string>> = {

@@ -29,7 +29,11 @@ export interface Answer {
 /** By content type. */
 export type Contents = Readonly<Record<string, Content>>;
 
+/** A text of one JSON document a line. */
+export const NDJSON = 'application/x-ndjson';
+
 export interface Content {
+  /** Of the body, or of each of its lines where it is NDJSON. */
   readonly schema: z.ZodType;
   readonly examples?: Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>;
 }

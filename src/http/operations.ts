@@ -19,16 +19,22 @@ import { planAnswer } from './contract/plan.ts';
 import { report } from './contract/report.ts';
 import { requestLine, requestSet, requestSetDeleted, requestSetList } from './contract/request-set.ts';
 import { run, runCanceled, runList, runStarted } from './contract/run.ts';
+import { sample } from './contract/sample.ts';
 import {
   schedule,
   scheduleDeleted,
+  scheduleHistory,
   scheduleList,
   scheduleRequest,
   scheduleWithHistory,
 } from './contract/schedule.ts';
 import { skuList } from './contract/sku.ts';
 import { specRequest } from './contract/spec.ts';
-import { json, type Operation } from './operation.ts';
+import { vllmResult } from './contract/vllm.ts';
+import { IDEMPOTENCY_KEY } from './idempotency.ts';
+import { json, NDJSON, type Operation } from './operation.ts';
+import { LIST_ENTRIES } from './paging.ts';
+import { COMPARISON_FORMATS, RESULT_FORMATS, SCHEDULE_FORMATS } from './result-format.ts';
 
 const scheduleName = { name: text.describe('The schedule: 1 to 40 lower-case letters, digits and dashes.') };
 const runId = { id: text.describe('The run.') };
@@ -36,13 +42,10 @@ const setName = { name: text.describe('The request set: 1 to 40 lower-case lette
 
 const comparisonId = { id: text.describe('The comparison.') };
 const idempotencyKey = {
-  'Idempotency-Key': z
-    .string()
-    .regex(/^[\x21-\x7e]{1,255}$/)
-    .optional(),
+  'Idempotency-Key': z.string().regex(IDEMPOTENCY_KEY).optional(),
 };
 const paging = {
-  limit: z.int().min(1).max(200).default(50),
+  limit: z.int().min(1).max(LIST_ENTRIES.most).default(LIST_ENTRIES.usual),
   continuation: text.optional().describe('What the last answer gave, for those that follow.'),
 };
 const LOCATION = { Location: 'Where to look at it.' };
@@ -167,10 +170,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   getResults: {
     summary: 'Read the report of a run, or of its rows so far',
-    description: 'The CSV begins with the ten columns of the scripts that this project replaces.',
+    description:
+      'The CSV begins with the ten columns of the scripts that this project replaces. "vllm" is one JSON object a cell and line, with the fields of a result file of `vllm bench serve`.',
     tag: 'runs',
     path: runId,
-    query: { format: z.enum(['json', 'csv', 'md', 'html']).default('json') },
+    query: { format: z.enum(RESULT_FORMATS).default('json') },
     answers: {
       200: {
         description: 'The report.',
@@ -179,6 +183,23 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
           'text/csv': { schema: z.string() },
           'text/markdown': { schema: z.string() },
           'text/html': { schema: z.string() },
+          [NDJSON]: { schema: vllmResult },
+        },
+      },
+    },
+    problems: [400, 404],
+  },
+  getSamples: {
+    summary: 'Read the samples of a cell that were kept, one JSON object a line',
+    description: 'Where the spec has measure.keepSamples: the first of each shard, of all repeats.',
+    tag: 'runs',
+    path: runId,
+    query: { cell: text.describe('The cell, as the report names it.') },
+    answers: {
+      200: {
+        description: 'As `foundry-bench load --samples` writes them.',
+        contents: {
+          [NDJSON]: { schema: sample },
         },
       },
     },
@@ -224,7 +245,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Read the report of a comparison, or of its rows so far',
     tag: 'comparisons',
     path: comparisonId,
-    query: { format: z.enum(['json', 'csv', 'md']).default('json') },
+    query: { format: z.enum(COMPARISON_FORMATS).default('json') },
     answers: {
       200: {
         description: 'The report.',
@@ -232,6 +253,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
           ...json(comparisonReport),
           'text/csv': { schema: z.string() },
           'text/markdown': { schema: z.string() },
+          'text/html': { schema: z.string() },
         },
       },
     },
@@ -266,6 +288,23 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'schedules',
     path: scheduleName,
     answers: { 200: { description: 'The schedule.', contents: json(scheduleWithHistory) } },
+    problems: [400, 404],
+  },
+  getScheduleResults: {
+    summary: 'Read the history of a schedule as a file, the newest first',
+    tag: 'schedules',
+    path: scheduleName,
+    query: { format: z.enum(SCHEDULE_FORMATS).default('json') },
+    answers: {
+      200: {
+        description: 'One row per due time and target.',
+        contents: {
+          ...json(scheduleHistory),
+          'text/csv': { schema: z.string() },
+          'text/markdown': { schema: z.string() },
+        },
+      },
+    },
     problems: [400, 404],
   },
   deleteSchedule: {
@@ -322,11 +361,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'request sets',
     path: setName,
     body: {
-      'application/x-ndjson': {
-        schema: z.string().meta({
-          contentMediaType: 'application/x-ndjson',
-          contentSchema: z.toJSONSchema(requestLine, { io: 'input' }),
-        }),
+      [NDJSON]: {
+        schema: requestLine,
         examples: {
           lines: {
             summary: 'Two requests that came a second and a half apart',
@@ -370,6 +406,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Tell whether calls can be served',
     tag: 'app',
     answers: { 200: { description: 'What does not work stands in the body.', contents: json(health) } },
+    problems: [400],
   },
   getOpenApi: {
     summary: 'Read this document',

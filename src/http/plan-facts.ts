@@ -1,6 +1,6 @@
 /** What a plan needs to know of the world: the catalog's word on the model, the quota and the price. */
 
-import type { Fault } from '../core/failure.ts';
+import { distinctFaults, type Fault, messageOf } from '../core/failure.ts';
 import { type CatalogModel, feeReason, modelFaults, modelWarnings } from '../core/renting/catalog.ts';
 import type { PriceQuote } from '../core/renting/price.ts';
 import { quotaVerdict } from '../core/renting/quota.ts';
@@ -53,7 +53,7 @@ async function askCatalog(
     return {
       model,
       warnings: [...new Set(warnings)],
-      faults: unique(faults),
+      faults: distinctFaults(faults),
       resolvedVersion: isLatest ? model.version : null,
     };
   } catch (error) {
@@ -64,10 +64,6 @@ async function askCatalog(
     const warnings = faults.length > 0 ? [] : [`The catalog was not checked: ${error.message}`];
     return { model: null, warnings, faults, resolvedVersion: null };
   }
-}
-
-function unique(faults: readonly Fault[]): Fault[] {
-  return [...new Map(faults.map((fault) => [`${fault.path} ${fault.message}`, fault])).values()];
 }
 
 /** Better first: what fits now, what will, what is not known, what never does. */
@@ -84,7 +80,7 @@ async function readQuota(services: Services, { target }: ManagedSpec): Promise<P
       } catch (error) {
         return {
           verdict: 'unknown',
-          reason: `The region of ${workspace} could not be read: ${words(error)}`,
+          reason: `The region of ${workspace} could not be read: ${messageOf(error)}`,
         };
       }
     }),
@@ -128,7 +124,7 @@ async function quotePrice(
   } catch (error) {
     return {
       price: null,
-      reason: `The region of the workspace could not be read, and prices differ by region: ${words(error)}`,
+      reason: `The region of the workspace could not be read, and prices differ by region: ${messageOf(error)}`,
     };
   }
 }
@@ -136,8 +132,4 @@ async function quotePrice(
 /** A price that is not known may be any. */
 function hourly({ price }: PriceQuote): number {
   return price?.perHourUsd ?? Number.POSITIVE_INFINITY;
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

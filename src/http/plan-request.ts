@@ -1,7 +1,7 @@
 /** From a request body to a spec and its plan, with everything checked that can be checked without creating anything. */
 import { gpusOf } from '../activities/admit.ts';
 import { readExistingEndpoint } from '../activities/read-endpoint.ts';
-import type { Fault } from '../core/failure.ts';
+import { type Fault, messageOf } from '../core/failure.ts';
 import { ceilingFaults } from '../core/renting/ledger.ts';
 import { loadModelOf } from '../core/spec/load-model.ts';
 import { type Plan, type PlannedCell, planCells, planRun } from '../core/spec/plan.ts';
@@ -21,10 +21,7 @@ export interface PlannedRequest {
 export async function planRequest(services: Services, body: unknown): Promise<PlannedRequest> {
   const parsed = parseSpec(body);
   if (!parsed.ok) throw invalidInput(parsed.faults);
-  const found = await findTarget(services, await withRequestSets(services, parsed.value));
-  if (found.faults.length > 0) throw invalidInput(found.faults);
-  const facts = await gatherFacts(services, found.spec);
-  const spec = withVersion(found.spec, facts);
+  const { spec, facts } = await lookUpSpec(services, parsed.value);
   const planned = planRun(spec, facts);
   const faults = [
     ...facts.faults,
@@ -43,8 +40,12 @@ async function withRequestSets(services: Services, spec: BenchmarkSpec): Promise
   return { ...spec, workloads: [...settled.value] };
 }
 
-/** What the app does not allow, whatever the spec does. */
-function ceilingsOver(services: Services, { target }: BenchmarkSpec, boundUsd: number | null): Fault[] {
+/** What the app does not allow a run, whatever its spec says. */
+export function ceilingsOver(
+  services: Services,
+  { target }: BenchmarkSpec,
+  boundUsd: number | null,
+): Fault[] {
   if (target.kind !== 'managed') return [];
   return ceilingFaults({ gpus: gpusOf(target), boundUsd }, services.settings.ceilings);
 }
@@ -105,22 +106,21 @@ async function addressFaults(
   const refusedAuth = scoringAddresses.refuseAuth(target.auth, target.scoringUri);
   if (refusedAuth !== null) faults.push({ path: 'target.auth', message: refusedAuth });
   if (target.auth.kind === 'setting') {
-    const missing = await scoringAddresses.authorization(target.auth, target.scoringUri).then(
-      () => null,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
+    const missing = await scoringAddresses
+      .authorization(target.auth, target.scoringUri)
+      .then(() => null, messageOf);
     if (missing !== null) faults.push({ path: 'target.auth.name', message: missing });
   }
   return faults;
 }
 
-/** A spec with everything looked up that its plan needs, or what is wrong with it; a comparison has several. */
+/** A spec with everything looked up that its plan needs. Throws what is wrong with it; the facts have their own faults. */
 export async function lookUpSpec(
   services: Services,
   asked: BenchmarkSpec,
-): Promise<{ readonly spec: BenchmarkSpec; readonly facts: Facts; readonly faults: readonly Fault[] }> {
+): Promise<{ readonly spec: BenchmarkSpec; readonly facts: Facts }> {
   const found = await findTarget(services, await withRequestSets(services, asked));
   if (found.faults.length > 0) throw invalidInput(found.faults);
   const facts = await gatherFacts(services, found.spec);
-  return { spec: withVersion(found.spec, facts), facts, faults: facts.faults };
+  return { spec: withVersion(found.spec, facts), facts };
 }

@@ -11,11 +11,10 @@ import {
 import { deleteEndpoint, listEndpoints } from './endpoints.ts';
 import { getHealth } from './health.ts';
 import { getModel, listModels } from './models.ts';
-import { buildOpenApi } from './openapi.ts';
-import { OPERATIONS } from './operations.ts';
 import { deleteRequestSet, getRequestSet, listRequestSets, putRequestSet } from './request-sets.ts';
 import { cancelRun, createPlan, createRun, getResults, getRun, listRuns } from './runs.ts';
-import { deleteSchedule, getSchedule, listSchedules, putSchedule } from './schedules.ts';
+import { getSamples } from './samples.ts';
+import { deleteSchedule, getSchedule, getScheduleResults, listSchedules, putSchedule } from './schedules.ts';
 import { listSkus } from './skus.ts';
 
 export interface ApiRoute {
@@ -38,6 +37,13 @@ export const ROUTES: readonly ApiRoute[] = [
     route: 'api/runs/{id}/results',
     authLevel: 'function',
     handler: getResults,
+  },
+  {
+    name: 'getSamples',
+    method: 'GET',
+    route: 'api/runs/{id}/samples',
+    authLevel: 'function',
+    handler: getSamples,
   },
   {
     name: 'cancelRun',
@@ -154,6 +160,13 @@ export const ROUTES: readonly ApiRoute[] = [
     handler: getSchedule,
   },
   {
+    name: 'getScheduleResults',
+    method: 'GET',
+    route: 'api/schedules/{name}/results',
+    authLevel: 'function',
+    handler: getScheduleResults,
+  },
+  {
     name: 'deleteSchedule',
     method: 'DELETE',
     route: 'api/schedules/{name}',
@@ -178,12 +191,21 @@ export const ROUTES: readonly ApiRoute[] = [
   },
 ];
 
-/** Made once: it depends on nothing but the version of the app. */
+/** Made once, since it depends on nothing but the version of the app. */
 let openApi: string | null = null;
 
 async function getOpenApi({ services }: ApiCall): Promise<ApiAnswer> {
-  openApi ??= `${JSON.stringify(buildOpenApi(ROUTES, OPERATIONS, services.settings.appVersion))}\n`;
+  openApi ??= await writeOpenApi(services.settings.appVersion);
   return answerText('application/json', openApi);
+}
+
+/** What describes the calls is loaded when it is first asked for, so that no cold start pays for its schemas. */
+async function writeOpenApi(version: string): Promise<string> {
+  const [{ buildOpenApi }, { OPERATIONS }] = await Promise.all([
+    import('./openapi.ts'),
+    import('./operations.ts'),
+  ]);
+  return `${JSON.stringify(buildOpenApi(ROUTES, OPERATIONS, version))}\n`;
 }
 
 async function getPage(): Promise<ApiAnswer> {

@@ -3,24 +3,20 @@ import { randomBytes } from 'node:crypto';
 import { buildReport, type Report } from '../core/report/report.ts';
 import { reportToCsv } from '../core/report/report-csv.ts';
 import { reportToMarkdown } from '../core/report/report-markdown.ts';
-import {
-  isFinal,
-  newRunId,
-  queuedRun,
-  RUN_ID_PATTERN,
-  RUN_STATES,
-  type RunRecord,
-  type RunState,
-} from '../core/run.ts';
+import { reportToVllm } from '../core/report/report-vllm.ts';
+import { isFinal, newRunId, queuedRun, RUN_ID_PATTERN, RUN_STATES, type RunRecord } from '../core/run.ts';
 import { reportToHtml } from '../dashboard/report-file.ts';
-import { InvalidContinuation, type RunFilter, type Services } from '../services.ts';
+import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, answerJson, answerText } from './answer.ts';
 import { answerComparisonPlan, isComparisonBody } from './comparison-request.ts';
 import { claimKey, readIdempotencyKey } from './idempotency.ts';
 import { readJsonBody } from './json-body.ts';
+import { NDJSON } from './operation.ts';
+import { fetchPage, readPage } from './paging.ts';
 import { planRequest } from './plan-request.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';
 import { readQuery } from './query.ts';
+import { RESULT_FORMATS, type ResultFormat } from './result-format.ts';
 import { isoTime, runLinks, viewRun } from './run-view.ts';
 import { refuseTooLong } from './too-long.ts';
 
@@ -49,32 +45,9 @@ export async function createRun({ request, services, orchestrations }: ApiCall):
 
 /** `GET /api/runs`: newest first. */
 export async function listRuns({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const query = readQuery(request, ['state', 'model', 'sku', 'limit', 'continuation']);
-  const limit = query.limit === undefined ? 50 : Number(query.limit);
-  const faults = [
-    ...(Number.isInteger(limit) && limit >= 1 && limit <= 200
-      ? []
-      : [{ path: 'limit', message: 'must be a whole number from 1 to 200' }]),
-    ...(query.state === undefined || RUN_STATES.includes(query.state as RunState)
-      ? []
-      : [{ path: 'state', message: `must be one of ${RUN_STATES.join(', ')}` }]),
-  ];
-  if (faults.length > 0) throw invalidInput(faults);
-  const filter: RunFilter = {
-    limit,
-    ...(query.state === undefined ? {} : { state: query.state as RunState }),
-    ...(query.model === undefined ? {} : { model: query.model }),
-    ...(query.sku === undefined ? {} : { sku: query.sku }),
-    ...(query.continuation === undefined ? {} : { continuation: query.continuation }),
-  };
-  try {
-    const { runs, continuation } = await services.stores.runs.list(filter);
-    return answerJson(200, { runs: runs.map((run) => viewRun(run, services.now())), continuation });
-  } catch (error) {
-    if (error instanceof InvalidContinuation)
-      throw invalidInput([{ path: 'continuation', message: error.message }]);
-    throw error;
-  }
+  const asked = readPage(request, RUN_STATES, ['model', 'sku']);
+  const { runs, continuation } = await fetchPage(() => services.stores.runs.list(asked));
+  return answerJson(200, { runs: runs.map((run) => viewRun(run, services.now())), continuation });
 }
 
 /** `GET /api/runs/{id}` */
@@ -86,16 +59,21 @@ export async function getRun({ request, services }: ApiCall): Promise<ApiAnswer>
 /** `GET /api/runs/{id}/results`: the stored report, or while the run lasts one of the rows so far. */
 export async function getResults({ request, services }: ApiCall): Promise<ApiAnswer> {
   const { format = 'json' } = readQuery(request, ['format']);
-  if (!['json', 'csv', 'md', 'html'].includes(format))
-    throw invalidInput([{ path: 'format', message: 'must be json, csv, md or html' }]);
+  if (!RESULT_FORMATS.includes(format as ResultFormat))
+    throw invalidInput([{ path: 'format', message: `must be one of ${RESULT_FORMATS.join(', ')}` }]);
   const run = await readRun(services, request.params.id);
   const stored = await services.stores.reports.read(run.id);
-  const report: Report = stored ?? buildReport(run, await services.stores.cells.list(run.id));
+  const cells = stored === null || format === 'vllm' ? await services.stores.cells.list(run.id) : [];
+  const report: Report = stored ?? buildReport(run, cells);
   const file = (extension: string) => ({
     'content-disposition': `attachment; filename="${run.id}.${extension}"`,
   });
   if (format === 'html')
     return answerText('text/html; charset=utf-8', reportToHtml(report, stored === null), file('html'));
+  if (format === 'vllm') {
+    const lines = reportToVllm(report, cells, run.spec);
+    return answerText(NDJSON, lines, file('vllm.jsonl'));
+  }
   if (format === 'csv') return answerText('text/csv; charset=utf-8', reportToCsv(report), file('csv'));
   if (format === 'md')
     return answerText('text/markdown; charset=utf-8', reportToMarkdown(report, stored === null), file('md'));
@@ -119,7 +97,7 @@ export async function cancelRun({ request, services }: ApiCall): Promise<ApiAnsw
   });
 }
 
-async function readRun(services: Services, id: string | undefined): Promise<RunRecord> {
+export async function readRun(services: Services, id: string | undefined): Promise<RunRecord> {
   const run = id !== undefined && RUN_ID_PATTERN.test(id) ? await services.stores.runs.read(id) : null;
   if (run === null) throw notFound('A run of that id');
   return run;

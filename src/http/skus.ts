@@ -18,15 +18,22 @@ export async function listSkus({ request, services }: ApiCall): Promise<ApiAnswe
   const asked = readQuery(request, ['region', 'workspace']);
   const workspace = chooseWorkspace(services, asked.workspace);
   const region = await chooseRegion(services, asked.region, workspace);
-  const quota: QuotaAnswer =
-    workspace === null
-      ? { usages: null, reason: NO_WORKSPACE, askedAtMs: services.now() }
-      : await services.quota.read(workspace, region);
-  const skus = await inTurns(SKUS, PRICES_AT_ONCE, async (sku) =>
-    viewSku(sku, quota, await services.prices.quote(sku.name, region), services.now()),
-  );
-  const { usages: _, ...state } = quota;
-  return answerJson(200, { region, workspace, quota: viewQuotaState(state, services.now()), skus });
+  const [quota, priced] = await Promise.all([
+    readQuota(services, workspace, region),
+    inTurns(SKUS, PRICES_AT_ONCE, async (sku) => ({
+      sku,
+      quote: await services.prices.quote(sku.name, region),
+    })),
+  ]);
+  const nowMs = services.now();
+  const skus = priced.map(({ sku, quote }) => viewSku(sku, quota, quote, nowMs));
+  return answerJson(200, { region, workspace, quota: viewQuotaState(quota, nowMs), skus });
+}
+
+async function readQuota(services: Services, workspace: string | null, region: string): Promise<QuotaAnswer> {
+  return workspace === null
+    ? { usages: null, reason: NO_WORKSPACE, askedAtMs: services.now() }
+    : services.quota.read(workspace, region);
 }
 
 /** The one that is named, else "default" as in a spec, else the first of the settings; null where they name none. */

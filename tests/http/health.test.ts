@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { noteBeat } from '../../src/activities/beat.ts';
-import { leaseTags } from '../../src/core/renting/lease.ts';
+import { LEASE_TAGS, leaseTags } from '../../src/core/renting/lease.ts';
 import { ROUTES } from '../../src/http/routes.ts';
-import type { Services } from '../../src/services.ts';
+import type { Beat, EndpointState, Services } from '../../src/services.ts';
 import { type HttpCalls, openHttpCalls } from './bad-input-calls.ts';
 
 let calls: HttpCalls;
@@ -22,6 +23,22 @@ async function healthOf(change: (services: Services) => Partial<Services>) {
 
 const timerOf = (json: { checks: { timers: { timer: string }[] } }, name: string) =>
   json.checks.timers.find(({ timer }) => timer === name);
+
+function anEndpoint(fields: Partial<EndpointState>): EndpointState {
+  return {
+    name: 'an-endpoint',
+    provisioningState: 'Succeeded',
+    scoringUri: null,
+    tags: {},
+    traffic: {},
+    createdAtMs: null,
+    auth: 'key',
+    publicNetworkAccess: 'enabled',
+    operation: null,
+    simulated: true,
+    ...fields,
+  };
+}
 
 describe('GET /api/health', () => {
   it('is ok where everything answers', async () => {
@@ -105,6 +122,62 @@ describe('GET /api/health', () => {
       expect.stringContaining('An endpoint is alive and billed more than 30 minutes past'),
     ]);
     expect(text).not.toContain('long-over');
+  });
+
+  it('asks all workspaces at the same time, and dates an endpoint without a tag as the reaper does', async () => {
+    const { settings, now } = calls.real.services;
+    const { [LEASE_TAGS.expires]: _, ...undated } = leaseTags({
+      owner: settings.owner,
+      runId: 'r',
+      expiresAtMs: 0,
+    });
+    let asked = 0;
+    const both = Promise.withResolvers<void>();
+    const { json } = await healthOf((services) => ({
+      settings: { ...settings, workspaces: ['one', 'two'] },
+      controlPlane: {
+        ...services.controlPlane,
+        // Nobody is answered before both were asked.
+        listEndpoints: async () => {
+          asked += 1;
+          if (asked === 2) both.resolve();
+          await both.promise;
+          return [anEndpoint({ tags: undated, createdAtMs: now() - 365 * 86_400_000 })];
+        },
+      },
+    }));
+    expect(json.checks.arm).toMatchObject({ ok: true });
+    expect(json.degraded).toEqual([expect.stringContaining('2 endpoints are alive and billed')]);
+  });
+
+  it('does not ask a second time while the first is not answered, however long that takes', async () => {
+    const { services } = calls.real;
+    let asked = 0;
+    const answered = Promise.withResolvers<readonly Beat[]>();
+    const slow: Services = {
+      ...services,
+      stores: {
+        ...services.stores,
+        beats: {
+          ...services.stores.beats,
+          list: () => {
+            asked += 1;
+            return answered.promise;
+          },
+        },
+      },
+    };
+    const route = ROUTES.find(({ name }) => name === 'getHealth')!;
+    const first = calls.call(route, {}, slow);
+    await vi.waitFor(() => expect(asked).toBe(1));
+    const realNow = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + 60_000);
+    const second = calls.call(route, {}, slow);
+    await delay(100);
+    clock.mockRestore();
+    answered.resolve([]);
+    expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
+    expect(asked).toBe(1);
   });
 
   it('asks Azure once a minute, however often it is asked', async () => {

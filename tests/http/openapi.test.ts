@@ -1,4 +1,6 @@
 /** The document says of each route what there is to say, and of specs what the parser says. */
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -37,6 +39,18 @@ describe('the routes', () => {
       expect(document.tags.map((tag) => tag.name)).toEqual(expect.arrayContaining([...tags]));
     },
   );
+
+  it('are described when somebody asks and not at each cold start', () => {
+    const http = path.join(import.meta.dirname, '..', '..', 'src', 'http');
+    const eager = readdirSync(http)
+      .filter((file) => file.endsWith('.ts') && !['openapi.ts', 'operations.ts'].includes(file))
+      .filter((file) =>
+        /^import (?!type )[^;]*'\.\/(openapi|operations|contract\/\w+)\.ts'/m.test(
+          readFileSync(path.join(http, file), 'utf8'),
+        ),
+      );
+    expect(eager).toEqual([]);
+  });
 
   it('want a key wherever the route does', () => {
     const anonymous = operations.filter(({ security }) => security?.length === 0);

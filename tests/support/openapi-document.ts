@@ -36,7 +36,8 @@ export type OpenApiContent = Readonly<
   Record<
     string,
     {
-      readonly schema: Schema;
+      /** With the schema of each line, where the body is NDJSON. */
+      readonly schema: Schema & { readonly contentSchema?: Schema };
       readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
     }
   >
@@ -75,6 +76,14 @@ export function answerFaults(
   if (told.content === undefined) return [];
   const content = told.content[type];
   if (content === undefined) return [`${where} has the type ${type}, which is not documented`];
+  const { contentSchema } = content.schema;
+  if (contentSchema !== undefined) {
+    return answer.text
+      .split('\n')
+      .filter((line) => line !== '')
+      .flatMap((line) => faultsOf(document, contentSchema, JSON.parse(line)))
+      .map((fault) => `${where}: ${fault}`);
+  }
   const value = type.endsWith('json') ? JSON.parse(answer.text) : answer.text;
   return faultsOf(document, content.schema, value).map((fault) => `${where}: ${fault}`);
 }

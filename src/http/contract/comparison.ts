@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { BreakEven } from '../../core/comparison/break-even.ts';
 import type { Incomparability } from '../../core/comparison/comparability.ts';
-import { comparisonForm } from '../../core/comparison/comparison.ts';
+import { COMPARISON_BOUNDS, comparisonForm } from '../../core/comparison/comparison.ts';
 import { COMPARISON_STATES } from '../../core/comparison/comparison-record.ts';
 import type {
   ComparisonReport,
@@ -42,9 +42,13 @@ export const comparisonRequest = comparisonForm
   .extend({
     base: specParts.default({}).describe('A spec without its target: what all targets have in common.'),
     targets: z
-      .array(specParts.omit({ limits: true }).extend({ label: text.min(1).max(64), target: targetRequest }))
-      .min(2)
-      .max(20)
+      .array(
+        specParts
+          .omit({ limits: true })
+          .extend({ label: text.min(1).max(COMPARISON_BOUNDS.labelCharacters), target: targetRequest }),
+      )
+      .min(COMPARISON_BOUNDS.leastTargets)
+      .max(COMPARISON_BOUNDS.targets)
       .describe('What each is, under a label of its own, with any other part of the spec that it changes.'),
     maxParallel: comparisonForm.shape.maxParallel.describe('Targets that are measured side by side.'),
     threshold: comparisonForm.shape.threshold.describe('Differences below this share are of no use to you.'),

@@ -1,6 +1,8 @@
 /** Endpoints that are alive, and what deleting one answers. */
 import { z } from 'zod';
+import type { EndpointList, ListedEndpoint } from '../endpoints.ts';
 import { count, maybe, text, time } from './figure.ts';
+import type { Shape } from './shape.ts';
 
 export const endpointView = z
   .strictObject({
@@ -16,7 +18,7 @@ export const endpointView = z
     keptUntil: time.nullable().describe('Until when its user keeps it for further runs.'),
     leaked: z.boolean().describe('Alive without anybody who will end it but the reaper.'),
     releaseError: text.nullable(),
-  })
+  } satisfies Shape<ListedEndpoint>)
   .meta({ id: 'Endpoint' });
 
 export const endpointList = z
@@ -25,7 +27,7 @@ export const endpointList = z
     troubles: z
       .array(text)
       .describe('What could not be looked at: where this is not empty, more may be alive.'),
-  })
+  } satisfies Shape<EndpointList>)
   .meta({ id: 'EndpointList' });
 
 export const endpointDeleted = z

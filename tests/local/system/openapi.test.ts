@@ -63,7 +63,7 @@ async function call(
   if (answer.status !== status) faults.push(`${operationId} gave ${answer.status}, not ${status}: ${text}`);
   faults.push(...answerFaults(document, operation, { status: answer.status, contentType, text }));
   // biome-ignore lint/suspicious/noExplicitAny: the document says what it is.
-  return contentType.includes('json') ? (JSON.parse(text) as any) : text;
+  return /[/+]json\b/.test(contentType) ? (JSON.parse(text) as any) : text;
 }
 
 async function waitUntilOver(operationId: string, id: string): Promise<{ state: string }> {
@@ -84,7 +84,7 @@ describe('the documented calls', () => {
     const body = smallSpec({
       concurrency: { levels: [1, 2] },
       workloads: [{ promptTokens: 64, outputTokens: 16 }, 'sentiment'],
-      measure: QUICK,
+      measure: { ...QUICK, keepSamples: true },
       slo: { e2eMs: 60_000 },
       demand: { requestsPerMinute: 60 },
     });
@@ -102,6 +102,10 @@ describe('the documented calls', () => {
       await call('getResults', 200, { path: { id }, query: { format } });
     await call('getResults', 400, { path: { id }, query: { format: 'xml' } });
     await call('getResults', 404, NOBODY);
+    const cell = { cell: 'c2-p64-o16' };
+    expect(await call('getSamples', 200, { path: { id }, query: cell })).toContain('"requestId"');
+    await call('getSamples', 400, { path: { id } });
+    await call('getSamples', 404, { ...NOBODY, query: cell });
     await call('getRun', 404, NOBODY);
     await call('cancelRun', 409, { path: { id } });
     await call('cancelRun', 404, NOBODY);
@@ -201,6 +205,11 @@ describe('the documented calls', () => {
     await call('getSchedule', 200, { path });
     await call('getSchedule', 404, { path: { name: 'none' } });
     await call('getSchedule', 400, { path: { name: 'NOT A NAME' } });
+    for (const format of ['json', 'csv', 'md', ...furtherFormats('getScheduleResults')])
+      await call('getScheduleResults', 200, { path, query: { format } });
+    await call('getScheduleResults', 200, { path });
+    await call('getScheduleResults', 400, { path, query: { format: 'xml' } });
+    await call('getScheduleResults', 404, { path: { name: 'none' } });
     await call('deleteSchedule', 200, { path });
     await call('deleteSchedule', 404, { path });
     await call('deleteSchedule', 400, { path: { name: 'NOT A NAME' } });
@@ -237,6 +246,7 @@ describe('the documented calls', () => {
 
   it('about the app', async () => {
     await call('getHealth', 200, {});
+    await call('getHealth', 400, { query: { other: '1' } });
     await call('getOpenApi', 200, {});
     await call('getPage', 200, {});
   });
