@@ -24,7 +24,8 @@ import {
   RACE,
   race,
 } from '../orchestrations/comparison.ts';
-import { measure } from '../orchestrations/measure.ts';
+import { MEASURE_BLOCK, measure } from '../orchestrations/measure.ts';
+import { measureBlock } from '../orchestrations/measure-block.ts';
 import { logCall } from './call-log.ts';
 import { orchestrationsOf } from './durable-orchestrations.ts';
 import { logReaping } from './reap-log.ts';
@@ -68,6 +69,7 @@ export function registerApp(config: Config): void {
 
   df.app.orchestration(BENCHMARK, benchmark);
   df.app.orchestration(MEASURE, measure);
+  df.app.orchestration(MEASURE_BLOCK, measureBlock);
   df.app.orchestration(COMPARISON, comparison);
   df.app.orchestration(COMPARISON_LANE, comparisonLane);
   df.app.orchestration(RACE, race);

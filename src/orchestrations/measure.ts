@@ -1,38 +1,31 @@
 /**
- * The measuring loop: wave after wave until nothing is left to measure or the budget is used up. While a wave is
- * measured, the one before is saved, so that a rented GPU never waits for a table.
+ * Measuring from its plan to its end: block after block, each by an orchestration of its own, until nothing is left to
+ * measure or the budget is used up. Only here is the whole past, which nobody replays but once for each block.
  */
 import type * as df from 'durable-functions';
-import { type CellOrder, cellKey } from '../core/measuring/cell.ts';
 import {
-  ATTEMPTS_PER_REPEAT,
-  type CellOutcome,
-  type MeasurePlan,
-  mayHaveMoreShards,
-  nextWave,
-} from '../core/measuring/wave.ts';
-import { deriveSeed } from '../core/statistics/seed.ts';
-import { changeSettings } from './settings.ts';
+  addOutcomes,
+  MEASUREMENTS_PER_BLOCK,
+  nextBlock,
+  packOutcome,
+  unpackOutcome,
+} from '../core/measuring/block.ts';
+import type { CellOutcome } from '../core/measuring/wave.ts';
+import { runBlock, saveAll } from './measure-block.ts';
 import {
+  type BlockInput,
   callStep,
+  type Halt,
   type Measured,
+  type MeasuredBlock,
   type MeasureInput,
-  type ShardOutcome,
   sleep,
-  stepTask,
-  type UnsavedCell,
 } from './steps.ts';
 
-/** Replays read the whole history, so it starts anew after this many measurements (about ten events each). */
-const CELLS_PER_HISTORY = 100;
+export const MEASURE_BLOCK = 'measureBlock';
 
-/** Saving a cell is tried with this many waves; its shards' rows stay, so nothing measured is lost meanwhile. */
+/** At the end, what could not be saved beside a wave is tried again; its shards' rows stay, whatever comes of it. */
 const SAVE_ATTEMPTS = 5;
-
-/** Shards that began further apart than this did not load the endpoint together. */
-const START_SPREAD_MS = 1_000;
-
-/** A repeat whose shards missed each other waits this long, and up to as long again, before it is tried anew. */
 const RETRY_SECONDS = 2;
 
 export function* measure(
@@ -41,81 +34,43 @@ export function* measure(
   const input = context.df.getInput<MeasureInput & { measureDeadlineMs: number }>();
   const { runId, measureDeadlineMs } = input;
   const plan = yield* callStep(context, 'planMeasuring', { runId, measureDeadlineMs });
-  let outcomes: readonly CellOutcome[] = input.outcomes ?? [];
-  let unsaved: readonly UnsavedCell[] = input.unsaved ?? [];
-  let canceled = false;
-  let stoppedBy: string | null = null;
-  let stopped = false;
+  let outcomes: readonly CellOutcome[] = (input.outcomes ?? []).map(unpackOutcome);
+  let unsaved = input.unsaved ?? [];
   let settings = input.settings ?? 0;
   const before = outcomes.length;
+  let halt: Halt | null = null;
 
-  while (!canceled && !stopped) {
-    if (outcomes.length - before >= CELLS_PER_HISTORY) {
-      const has = settings > 0 ? { settings } : {};
-      context.df.continueAsNew({ runId, measureDeadlineMs, outcomes, unsaved, ...has });
+  // Ends: each block measures something, or finds that the time for all of it has passed.
+  for (let blocks = input.blocks ?? 0; halt === null; blocks += 1) {
+    // Each replay looks at the whole past for each of its blocks.
+    if (outcomes.length - before >= MEASUREMENTS_PER_BLOCK) {
+      const packed = outcomes.map(packOutcome);
+      const carried: MeasureInput = { runId, outcomes: packed, unsaved, settings, blocks };
+      context.df.continueAsNew({ ...carried, measureDeadlineMs });
       return undefined;
     }
-    const decision = nextWave(plan, outcomes, context.df.currentUtcDateTime.getTime());
-    if (decision.kind === 'done') {
-      stoppedBy = decision.stoppedBy;
+    const next = nextBlock(plan, outcomes, context.df.currentUtcDateTime.getTime());
+    if (next.kind === 'done') {
+      halt = { canceled: false, stoppedBy: next.stoppedBy };
       break;
     }
-    const wave = decision.cells;
-    const wanted = wave[0]?.settings ?? 0;
-    if (wanted !== settings) {
-      // The update takes minutes, in which nothing is measured: what was is saved before.
-      const saved = (yield context.df.Task.all(saveTasks(context, runId, unsaved, outcomes))) as {
-        saved: boolean;
-      }[];
-      unsaved = stillUnsaved(unsaved, saved);
-      const halt = yield* changeSettings(context, runId, wanted, plan.deadlineMs);
-      settings = wanted;
-      if (halt === null) continue; // The time that this took may have used up the budget.
-      ({ canceled, stoppedBy } = halt);
-      break;
-    }
-    const results = (yield context.df.Task.all([
-      ...wave.flatMap((order) =>
-        Array.from({ length: order.shards }, (_, shard) =>
-          stepTask(context, 'measureCell', { runId, order, shard }),
-        ),
-      ),
-      ...saveTasks(context, runId, unsaved, outcomes),
-    ])) as unknown[];
-
-    unsaved = stillUnsaved(unsaved, results.slice(results.length - unsaved.length) as { saved: boolean }[]);
-    let next = 0;
-    let again = false;
-    for (const order of wave) {
-      const shardOutcomes = results.slice(next, next + order.shards) as ShardOutcome[];
-      next += order.shards;
-      if (shardOutcomes.some((outcome) => outcome.status === 'canceled')) {
-        canceled = true; // What was cut off in the middle is no measurement of its cell.
-        continue;
-      }
-      const stop = shardOutcomes.find((outcome) => outcome.status === 'stopped');
-      if (stop !== undefined) {
-        stopped = true; // Before it began: there is nothing of this cell to keep.
-        stoppedBy = stop.message;
-        continue;
-      }
-      const outcome = outcomeOf(plan, order, shardOutcomes);
-      outcomes = replaceOutcome(outcomes, outcome);
-      const gaveUp = outcome.status === 'again' && outcome.attempt >= ATTEMPTS_PER_REPEAT;
-      again ||= outcome.status === 'again' && !gaveUp;
-      const gaveUpReason = gaveUp ? reasonOf(shardOutcomes) : null;
-      if (outcome.status === 'measured' || gaveUp)
-        unsaved = [...unsaved, { ...order, gaveUpReason, saveFailures: 0 }];
-    }
-    if (again && !canceled && !stopped)
-      yield* sleep(context, RETRY_SECONDS * (1 + jitter(plan.seed, outcomes)));
+    const { past, settledElsewhere } = next;
+    const order: BlockInput = { runId, plan: next.plan, past, settledElsewhere, unsaved, settings };
+    // Most runs are one block: another orchestration would be a message more before it begins.
+    const isWhole = blocks === 0 && (next.plan.part?.repeats?.length ?? 0) < MEASUREMENTS_PER_BLOCK;
+    const block: MeasuredBlock = isWhole
+      ? yield* runBlock(context, order)
+      : ((yield context.df.callSubOrchestrator(
+          MEASURE_BLOCK,
+          order,
+          `${runId}-measure-${blocks}`,
+        )) as MeasuredBlock);
+    outcomes = addOutcomes(outcomes, block.outcomes);
+    ({ unsaved, settings, halt } = block);
   }
 
   for (let attempt = 0; unsaved.length > 0 && attempt < SAVE_ATTEMPTS; attempt += 1) {
-    const results = (yield context.df.Task.all(saveTasks(context, runId, unsaved, outcomes))) as {
-      saved: boolean;
-    }[];
-    unsaved = stillUnsaved(unsaved, results);
+    unsaved = yield* saveAll(context, runId, unsaved, outcomes, 0);
     if (unsaved.length > 0) yield* sleep(context, RETRY_SECONDS * 2 ** attempt);
   }
   const measured = outcomes.filter((outcome) => outcome.status === 'measured');
@@ -125,97 +80,9 @@ export function* measure(
       : null;
   return {
     cells: measured.length,
-    canceled,
+    canceled: halt?.canceled ?? false,
     aborted: outcomes.some((outcome) => outcome.aborted),
-    stoppedBy: stoppedBy ?? lost,
+    stoppedBy: halt?.stoppedBy ?? lost,
     succeeded: measured.reduce((sum, outcome) => sum + outcome.attempted - outcome.failed, 0),
   };
-}
-
-function saveTasks(
-  context: df.OrchestrationContext,
-  runId: string,
-  unsaved: readonly UnsavedCell[],
-  outcomes: readonly CellOutcome[],
-): df.Task[] {
-  const settled = outcomes.filter(
-    (outcome) => outcome.status === 'measured' || outcome.attempt >= ATTEMPTS_PER_REPEAT,
-  ).length;
-  return unsaved.map((cell) => stepTask(context, 'saveCell', { runId, cell, cellsDone: settled }));
-}
-
-function stillUnsaved(
-  unsaved: readonly UnsavedCell[],
-  results: readonly { readonly saved: boolean }[],
-): UnsavedCell[] {
-  return unsaved
-    .filter((_, index) => results[index]?.saved !== true)
-    .map((cell) => ({ ...cell, saveFailures: cell.saveFailures + 1 }))
-    .filter((cell) => cell.saveFailures < SAVE_ATTEMPTS);
-}
-
-/** All shards measured, and together: the repeat counts. Otherwise it is measured again as a whole. */
-function outcomeOf(plan: MeasurePlan, order: CellOrder, shards: readonly ShardOutcome[]): CellOutcome {
-  const starts = shards.map((shard) => shard.startedAtMs).filter((start) => start !== null);
-  const together = Math.max(...starts) - Math.min(...starts) <= START_SPREAD_MS;
-  // A credential may have died in the middle. Each shard fetches its own, so another attempt has a new one, once.
-  const refused = shards.some((shard) => shard.aborted);
-  const measured =
-    together && !(refused && order.attempt === 1) && shards.every((shard) => shard.status === 'measured');
-  const limited = shards.some((shard) => shard.clientValid === false) && mayHaveMoreShards(plan, order);
-  return {
-    workload: order.workload,
-    loop: order.loop,
-    level: order.level,
-    repeat: order.repeat,
-    ...(order.settings !== undefined && { settings: order.settings }),
-    attempt: order.attempt,
-    shards: order.shards,
-    status: !measured ? 'again' : limited ? 'client-limited' : 'measured',
-    attempted: shards.reduce((sum, shard) => sum + shard.attempted, 0),
-    failed: shards.reduce((sum, shard) => sum + shard.failed, 0),
-    outputTokensPerSecond: addRates(shards.map((shard) => shard.outputTokensPerSecond)),
-    aborted: refused && order.attempt > 1,
-    slo: addSlo(shards.map((shard) => shard.slo)),
-    leftBusy: shards.some((shard) => shard.leftBusy),
-  };
-}
-
-/** Counts of shards add up; null where one was held against nothing. */
-function addSlo(counts: readonly ShardOutcome['slo'][]): CellOutcome['slo'] {
-  const known = counts.filter((one) => one !== null);
-  if (known.length < counts.length) return null;
-  const sum = (count: (one: (typeof known)[number]) => number) =>
-    known.reduce((total, one) => total + count(one), 0);
-  return {
-    attempted: sum((one) => one.attempted),
-    met: sum((one) => one.met),
-    notEvaluable: sum((one) => one.notEvaluable),
-  };
-}
-
-/** Rates of shards that ran at the same time add up; null where none carried anything. */
-function addRates(rates: readonly (number | null)[]): number | null {
-  const known = rates.filter((rate) => rate !== null);
-  return known.length === 0 ? null : known.reduce((sum, rate) => sum + rate, 0);
-}
-
-/** What kept a repeat from being measured in its last attempt. */
-function reasonOf(shards: readonly ShardOutcome[]): string {
-  const failed = shards.find((shard) => shard.status === 'failed');
-  if (failed?.message) return failed.message;
-  if (shards.some((shard) => shard.status === 'busy')) {
-    return 'This instance had no room for its connections (MAX_CONNECTIONS_PER_INSTANCE).';
-  }
-  return 'Its shards did not begin together.';
-}
-
-function replaceOutcome(outcomes: readonly CellOutcome[], outcome: CellOutcome): CellOutcome[] {
-  return [...outcomes.filter((one) => cellKey(one) !== cellKey(outcome)), outcome];
-}
-
-/** 0 to 1, from the seed and what was tried so far: the same in each replay. */
-function jitter(seed: number, outcomes: readonly CellOutcome[]): number {
-  const attempts = outcomes.reduce((sum, outcome) => sum + outcome.attempt, 0);
-  return deriveSeed(seed, 'retry', attempts) / 2 ** 32;
 }

@@ -1,18 +1,12 @@
 /** Between the settings that a run measures in turn: the deployment is updated, and warmed up again for a short while. */
 import type * as df from 'durable-functions';
 import { STAGE_MINUTES } from '../core/spec/plan.ts';
-import { callStep, type Ending, sleep } from './steps.ts';
+import { callStep, type Ending, type Halt, sleep } from './steps.ts';
 
 /** An update takes minutes: polls grow apart to this, which keeps 45 minutes to about 140 of them. */
 const LONGEST_POLL_SECONDS = 20;
 const FIRST_POLL_SECONDS = 2;
 const POLL_GROWTH = 1.25;
-
-/** Why nothing further is measured. */
-export interface Halt {
-  readonly canceled: boolean;
-  readonly stoppedBy: string | null;
-}
 
 /** Puts the settings of that index into effect; null once they are and the endpoint is warm, otherwise why measuring ends. */
 export function* changeSettings(

@@ -5,6 +5,7 @@
  */
 import * as df from 'durable-functions';
 import type { RunFailure } from '../core/failure.ts';
+import type { MeasureBlock, PackedOutcome } from '../core/measuring/block.ts';
 import type { CellOrder } from '../core/measuring/cell.ts';
 import type { CellOutcome, MeasurePlan } from '../core/measuring/wave.ts';
 import type { SloCounts } from '../core/spec/slo.ts';
@@ -125,10 +126,34 @@ export interface Measured {
 
 /** State of the measuring loop as it is carried over when its history starts anew. */
 export interface MeasureInput extends RunKey {
-  readonly outcomes: readonly CellOutcome[];
+  readonly outcomes: readonly PackedOutcome[];
   readonly unsaved: readonly UnsavedCell[];
   /** Index of the settings that the deployment has; absent for the first. */
   readonly settings?: number;
+  /** Blocks so far; absent for none. */
+  readonly blocks?: number;
+}
+
+/** A block of measuring: its plan, and what it depends on. */
+export interface BlockInput extends RunKey, Omit<MeasureBlock, 'kind'> {
+  /** Of the block before; they are saved beside its first wave. */
+  readonly unsaved: readonly UnsavedCell[];
+  readonly settings: number;
+}
+
+/** What a block came to. */
+export interface MeasuredBlock {
+  readonly outcomes: readonly CellOutcome[];
+  readonly unsaved: readonly UnsavedCell[];
+  readonly settings: number;
+  /** Why nothing further is measured; null where the run goes on. */
+  readonly halt: Halt | null;
+}
+
+/** Why nothing further is measured. */
+export interface Halt {
+  readonly canceled: boolean;
+  readonly stoppedBy: string | null;
 }
 
 export interface UnsavedCell extends CellOrder {

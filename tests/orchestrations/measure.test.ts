@@ -1,11 +1,12 @@
 /** The measuring loop: shards in parallel, saving beside the next wave, repeats measured anew where shards miss each other. */
 import { describe, expect, it } from 'vitest';
-import type { CellOrder } from '../../src/core/measuring/cell.ts';
+import { type CellOrder, cellKey } from '../../src/core/measuring/cell.ts';
 import type { MeasurePlan } from '../../src/core/measuring/wave.ts';
 import type { LoadModel } from '../../src/core/spec/load-model.ts';
-import { measure } from '../../src/orchestrations/measure.ts';
-import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
-import { runScripted, type Script } from '../support/scripted-orchestration.ts';
+import { MEASURE_BLOCK, measure } from '../../src/orchestrations/measure.ts';
+import { measureBlock } from '../../src/orchestrations/measure-block.ts';
+import type { Measured, ShardOutcome, UnsavedCell } from '../../src/orchestrations/steps.ts';
+import { runToItsEnd, type Script } from '../support/scripted-orchestration.ts';
 
 function levels(...list: number[]): LoadModel {
   return { loop: 'closed', arrival: 'constant', maxInFlight: null, walk: { kind: 'levels', levels: list } };
@@ -37,6 +38,11 @@ const good: ShardOutcome = {
   message: null,
 };
 
+interface Saved {
+  readonly cell: Pick<UnsavedCell, 'level' | 'gaveUpReason' | 'contaminated'>;
+  readonly cellsDone: number;
+}
+
 interface Order {
   readonly order: CellOrder;
   readonly shard: number;
@@ -55,11 +61,10 @@ function check(
     if (name === 'saveCell') return changes.saveCell?.(call) ?? { saved: true };
     throw new Error(`Unexpected step ${name}.`);
   };
-  const run = runScripted(measure as never, { runId: 'r1', measureDeadlineMs: 0 }, script);
+  const children = { [MEASURE_BLOCK]: measureBlock } as never;
+  const run = runToItsEnd(measure as never, { runId: 'r1', measureDeadlineMs: 0 }, script, children);
   const of = (name: string) =>
-    run.calls
-      .filter((call) => call.name === name)
-      .map((call) => call.input as Order & { cell: { level: number; gaveUpReason: string | null } });
+    run.calls.filter((call) => call.name === name).map((call) => call.input as Order & Saved);
   return { ...run, result: run.result as Measured, measured: of('measureCell'), saved: of('saveCell') };
 }
 
@@ -192,16 +197,44 @@ describe('measure', () => {
     expect(noisy.measured).toHaveLength(6);
   });
 
-  it('starts its history anew after a hundred measurements, with what is known and not yet saved', () => {
-    const { continuedAsNew } = check({
+  it('measures in a row what needs no answer before, and marks what followed work that was left behind', () => {
+    const { measured, saved, calls } = check({
+      plan: { inARow: 4, load: levels(1, 2, 4, 8, 16) },
+      measureCell: (input) => ({ ...good, leftBusy: input.order.level === 4 }),
+    });
+    expect(calls.filter(({ name }) => name === 'measureCell')).toHaveLength(9);
+    const first = measured.slice(0, 7).map(({ order }) => order);
+    expect(first.filter(({ after }) => after === undefined).length).toBeLessThanOrEqual(2);
+    const follower = measured.find(({ order }) => order.after?.cellKey.includes('c0004'))?.order;
+    if (follower === undefined) throw new Error('Nothing followed level 4; the seed puts it in the middle.');
+    const contaminated = saved.filter(({ cell }) => cell.contaminated).map(({ cell }) => cell.level);
+    expect(contaminated).toEqual([follower.level]);
+  });
+
+  it('measures block after block, each with a history of its own, and loses and repeats nothing between them', () => {
+    const { measured, saved, histories, calls, result } = check({
       plan: {
-        load: levels(...Array.from({ length: 64 }, (_, index) => index + 1)),
+        workloads: Array.from({ length: 18 }, (_, index) => ({ promptTokens: 64 + index, outputTokens: 16 })),
+        load: levels(...Array.from({ length: 20 }, (_, index) => index + 1)),
         repeats: { least: 3, most: 3 },
-        maxCells: 1_000,
+        maxCells: 1_050,
       },
     });
-    const carried = continuedAsNew as { outcomes: unknown[]; unsaved: unknown[] };
-    expect(carried.outcomes).toHaveLength(100);
-    expect(carried.unsaved).toHaveLength(1);
+    const repeats = measured.filter(({ shard }) => shard === 0).map(({ order }) => cellKey(order));
+    expect(new Set(repeats).size).toBe(1_050);
+    expect(repeats).toHaveLength(1_050);
+    expect(saved).toHaveLength(1_050);
+    expect(result).toMatchObject({
+      cells: 1_050,
+      stoppedBy: 'limits.maxCells: 1050 measurements were made.',
+    });
+    const blocks = calls.filter(({ name }) => name === MEASURE_BLOCK).map(({ input }) => input);
+    expect({ histories, blocks: blocks.length }).toEqual({ histories: 11, blocks: 11 });
+    const done = saved.map(({ cellsDone }) => cellsDone);
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+    expect(done.at(-1)).toBe(1_050);
+    // A block is shown no more of the past, however long it is.
+    const shown = blocks.map((block) => JSON.stringify(block).length);
+    expect(Math.max(...shown)).toBeLessThan(1.2 * (shown[1] ?? 0));
   });
 });

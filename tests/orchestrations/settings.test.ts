@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { CellOrder } from '../../src/core/measuring/cell.ts';
 import type { MeasurePlan } from '../../src/core/measuring/wave.ts';
 import { STAGE_MINUTES } from '../../src/core/spec/plan.ts';
-import { measure } from '../../src/orchestrations/measure.ts';
+import { MEASURE_BLOCK, measure } from '../../src/orchestrations/measure.ts';
+import { measureBlock } from '../../src/orchestrations/measure-block.ts';
 import type { Measured, ShardOutcome } from '../../src/orchestrations/steps.ts';
-import { runScripted, type Script } from '../support/scripted-orchestration.ts';
+import { runToItsEnd, type Script } from '../support/scripted-orchestration.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
@@ -44,7 +45,6 @@ const good: ShardOutcome = {
 function check(
   answers: { deploySettings?: (call: number) => unknown; warmUp?: (call: number) => unknown } = {},
   changes: Partial<MeasurePlan> = {},
-  input: object = {},
 ) {
   const script: Script = (name, _, call) => {
     if (name === 'planMeasuring') return { ...plan, ...changes };
@@ -54,7 +54,8 @@ function check(
     if (name === 'warmUp') return answers.warmUp?.(call) ?? { state: 'ready' };
     throw new Error(`Unexpected step ${name}.`);
   };
-  const run = runScripted(measure as never, { runId: 'r1', measureDeadlineMs: 0, ...input }, script);
+  const blocks = { [MEASURE_BLOCK]: measureBlock } as never;
+  const run = runToItsEnd(measure as never, { runId: 'r1', measureDeadlineMs: 0 }, script, blocks);
   const names = run.calls.map(({ name }) => name);
   const orders = run.calls
     .filter(({ name }) => name === 'measureCell')
@@ -117,14 +118,12 @@ describe('settings in turn', () => {
     expect(elapsedMs).toBeLessThan(6 * 60_000);
   });
 
-  it('are remembered where the history starts anew in the middle of them', () => {
-    const levels = Array.from({ length: 75 }, (_, index) => index + 1);
+  it('are remembered from block to block, and where the history starts anew in the middle of them', () => {
+    const levels = Array.from({ length: 600 }, (_, index) => index + 1);
     const load = { ...plan.load, walk: { kind: 'levels' as const, levels } };
-    const first = check({}, { load });
-    expect(first.names.filter((name) => name === 'deploySettings')).toHaveLength(1);
-    const again = check({}, { load }, first.continuedAsNew as object);
-    expect(first.continuedAsNew).toMatchObject({ settings: 1 });
-    expect(again.names).not.toContain('deploySettings');
-    expect(again.result.cells).toBe(150);
+    const { names, histories, result } = check({}, { load, maxCells: 2_000 });
+    expect(histories).toBeGreaterThan(10);
+    expect(names.filter((name) => name === 'deploySettings')).toHaveLength(1);
+    expect(result.cells).toBe(1_200);
   });
 });

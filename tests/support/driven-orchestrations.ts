@@ -13,7 +13,8 @@ import {
   comparison,
   comparisonLane,
 } from '../../src/orchestrations/comparison.ts';
-import { measure } from '../../src/orchestrations/measure.ts';
+import { MEASURE_BLOCK, measure } from '../../src/orchestrations/measure.ts';
+import { measureBlock } from '../../src/orchestrations/measure-block.ts';
 import type { Orchestrations } from '../../src/services.ts';
 import type { RealServices } from './real-services.ts';
 
@@ -29,6 +30,7 @@ type Orchestrator = (context: df.OrchestrationContext) => Generator<df.Task, unk
 const ORCHESTRATORS: Readonly<Record<string, Orchestrator>> = {
   [BENCHMARK]: benchmark,
   [MEASURE]: measure,
+  [MEASURE_BLOCK]: measureBlock,
   [COMPARISON]: comparison,
   [COMPARISON_LANE]: comparisonLane,
 };

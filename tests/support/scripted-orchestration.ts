@@ -30,12 +30,17 @@ interface Task {
 /** More steps than any run makes; a loop that does not end fails here instead of hanging. */
 const MOST_STEPS = 5_000;
 
-export function runScripted(orchestrator: Orchestrator, input: unknown, script: Script): Scripted {
+/** `children` are sub-orchestrations that run as they are; of all others the script gives what they came to. */
+export function runScripted(
+  orchestrator: Orchestrator,
+  input: unknown,
+  script: Script,
+  children: Readonly<Record<string, Orchestrator>> = {},
+): Scripted {
   const calls: { name: string; input: unknown }[] = [];
   const counts = new Map<string, number>();
   const startMs = Date.UTC(2026, 0, 1);
   let nowMs = startMs;
-  let continuedAsNew: unknown;
 
   const task = (fields: Omit<Task, 'isCompleted' | 'isFaulted'>): Task => ({
     ...fields,
@@ -43,9 +48,9 @@ export function runScripted(orchestrator: Orchestrator, input: unknown, script: 
     isFaulted: false,
   });
   const call = (name: string, stepInput: unknown) => task({ kind: 'call', name, input: stepInput });
-  const context = {
+  const contextOf = (given: unknown, continueAsNew: (next: unknown) => void) => ({
     df: {
-      getInput: () => input,
+      getInput: () => given,
       get currentUtcDateTime() {
         return new Date(nowMs);
       },
@@ -56,15 +61,13 @@ export function runScripted(orchestrator: Orchestrator, input: unknown, script: 
         ...task({ kind: 'timer', fireAtMs: at.getTime() }),
         cancel: () => undefined,
       }),
-      continueAsNew: (next: unknown) => {
-        continuedAsNew = next;
-      },
+      continueAsNew,
       Task: {
         all: (children: Task[]) => task({ kind: 'all', children }),
         any: (children: Task[]) => task({ kind: 'any', children }),
       },
     },
-  } as unknown as df.OrchestrationContext;
+  });
 
   /** Settles a task; a call that the script lets throw is faulted, `HANG` never completes. */
   const settle = (one: Task): void => {
@@ -75,8 +78,12 @@ export function runScripted(orchestrator: Orchestrator, input: unknown, script: 
       const name = one.name ?? '';
       calls.push({ name, input: one.input });
       counts.set(name, (counts.get(name) ?? 0) + 1);
+      const child = children[name];
       try {
-        one.result = script(name, one.input as never, counts.get(name) ?? 1);
+        one.result =
+          child === undefined
+            ? script(name, one.input as never, counts.get(name) ?? 1)
+            : drive(child, one.input).result;
         one.isCompleted = one.result !== HANG;
       } catch (error) {
         one.result = error;
@@ -97,15 +104,43 @@ export function runScripted(orchestrator: Orchestrator, input: unknown, script: 
     }
   };
 
-  const generator = orchestrator(context);
-  let step = generator.next();
-  for (let steps = 0; !step.done; steps += 1) {
-    if (steps > MOST_STEPS) throw new Error('The orchestration does not end.');
-    const yielded = step.value as unknown as Task;
-    settle(yielded);
-    step = yielded.isFaulted ? generator.throw(yielded.result) : generator.next(yielded.result);
+  function drive(one: Orchestrator, given: unknown): Pick<Scripted, 'result' | 'continuedAsNew'> {
+    let continuedAsNew: unknown;
+    const context = contextOf(given, (next) => {
+      continuedAsNew = next;
+    });
+    const generator = one(context as unknown as df.OrchestrationContext);
+    let step = generator.next();
+    for (let steps = 0; !step.done; steps += 1) {
+      if (steps > MOST_STEPS) throw new Error('The orchestration does not end.');
+      const yielded = step.value as unknown as Task;
+      settle(yielded);
+      step = yielded.isFaulted ? generator.throw(yielded.result) : generator.next(yielded.result);
+    }
+    return { result: step.value, continuedAsNew };
   }
-  return { result: step.value, calls, elapsedMs: nowMs - startMs, continuedAsNew };
+
+  return { ...drive(orchestrator, input), calls, elapsedMs: nowMs - startMs };
+}
+
+/** The same until its history starts anew no more; `histories` is how often it began. */
+export function runToItsEnd(
+  orchestrator: Orchestrator,
+  input: unknown,
+  script: Script,
+  children: Readonly<Record<string, Orchestrator>>,
+): Omit<Scripted, 'continuedAsNew'> & { readonly histories: number } {
+  let next = input;
+  let elapsedMs = 0;
+  const calls: Scripted['calls'][number][] = [];
+  for (let histories = 1; ; histories += 1) {
+    if (histories > MOST_STEPS) throw new Error('The orchestration does not end.');
+    const run = runScripted(orchestrator, next, script, children);
+    elapsedMs += run.elapsedMs;
+    calls.push(...run.calls);
+    if (run.continuedAsNew === undefined) return { result: run.result, calls, elapsedMs, histories };
+    next = run.continuedAsNew;
+  }
 }
 
 /** What a script gives for a call that never completes. */

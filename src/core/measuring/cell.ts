@@ -27,6 +27,16 @@ export interface CellOrder {
   readonly maxSeconds: number;
   /** The endpoint may still be working on what the measurement before this one abandoned. */
   readonly contaminated: boolean;
+  /** The measurement on the same endpoint that is over before this one begins; absent where none is under way. */
+  readonly after?: Predecessor;
+}
+
+/** A repeat and its attempt; one that is not over within so many seconds hangs, and is not waited for. */
+export interface Predecessor {
+  readonly cellKey: string;
+  readonly attempt: number;
+  readonly shards: number;
+  readonly withinSeconds: number;
 }
 
 /** What a level counts: connections of a closed loop, requests per second, or times the recorded speed of a trace. */

@@ -149,6 +149,8 @@ export interface ShardSummary extends RequestOutcomes {
   readonly e2e: EncodedHistogram;
   readonly ttft: EncodedHistogram;
   readonly ttftReason: TtftReason | null;
+  /** Streams came at once, and were too short to tell whether they had been held back; absent otherwise. */
+  readonly mayBeBuffered?: true;
   /**
    * First text of the answer itself, after any reasoning; of the answers that have one. Absent in rows of versions
    * that did not fold it.

@@ -42,6 +42,8 @@ export interface CellSummary extends RequestOutcomes {
   readonly tokenSource: TokenSource | 'mixed' | null;
   readonly unit: OutputUnit;
   readonly ttftReason: TtftReason | null;
+  /** See ShardSummary. */
+  readonly mayBeBuffered?: true;
   /** What the load threads said of themselves; null where one said nothing. */
   readonly client: ClientHealth | null;
   readonly histograms: Histograms;
@@ -135,6 +137,7 @@ export function mergeShards(shards: readonly ShardSummary[]): CellSummary {
     tokenSource: oneOf(shards.map((shard) => shard.tokenSource)),
     unit: shards[0]?.unit ?? 'token',
     ttftReason: reasonWithoutTtft(shards),
+    ...(mayBeBuffered(shards) && { mayBeBuffered: true as const }),
     client: mergeClientHealth(shards.map((shard) => shard.client)),
     histograms,
     slo,
@@ -211,6 +214,14 @@ export function reasonWithoutTtft(measured: readonly Answered[]): TtftReason | n
   const answered = measured.filter(({ succeeded }) => succeeded > 0);
   const telling = answered.length === 0 ? measured : answered;
   return telling.find(({ ttftReason }) => ttftReason !== null)?.ttftReason ?? null;
+}
+
+/** One that could tell that streams were real, or held back, tells it for all: they took the same way. */
+export function mayBeBuffered(
+  measured: readonly (Pick<Answered, 'succeeded'> & { readonly mayBeBuffered?: true })[],
+): boolean {
+  const answered = measured.filter(({ succeeded }) => succeeded > 0);
+  return answered.length > 0 && answered.every((one) => one.mayBeBuffered === true);
 }
 
 function cachedShare(shards: readonly ShardSummary[]): number | null {

@@ -32,6 +32,19 @@ export interface MeasurePlan {
   readonly seed: number;
   /** Epoch milliseconds after which nothing is measured any more. */
   readonly deadlineMs: number;
+  /** Repeats that one wave measures one after the other on the same endpoint, at the most; absent for one. */
+  readonly inARow?: number;
+  /** What of all this is measured by itself; absent for all of it. */
+  readonly part?: PlanPart;
+}
+
+/** Under one of the settings: these repeats in this order, or where levels follow from answers, one workload. */
+export interface PlanPart {
+  /** Absent where the run has one. */
+  readonly settings?: number;
+  readonly repeats?: readonly Pick<CellOrder, 'workload' | 'level' | 'repeat'>[];
+  /** Index of the workload of a ramp or a search. */
+  readonly workload?: number;
 }
 
 /** What came of one attempt at one repeat of a cell. */
@@ -64,26 +77,49 @@ export const ATTEMPTS_PER_REPEAT = 3;
 /** Requests that a search may spend on a level, as a multiple of what a level without a miss takes. */
 const AUTO_LEVEL_FACTOR = 4;
 
-/** Shards that are measured at once: below the ten activities that a host runs at once. */
+/** Shards of a wave, which measure or wait for their turn: below the ten activities that a host runs at once. */
 const SHARDS_PER_WAVE = 8;
 
-export function nextWave(plan: MeasurePlan, outcomes: readonly CellOutcome[], nowMs: number): WaveDecision {
-  if (outcomes.some((outcome) => outcome.aborted)) {
-    return { kind: 'done', stoppedBy: 'The endpoint refused the credential; nothing further could succeed.' };
-  }
-  const turn = firstOpenTurn(plan, outcomes);
-  if (turn === null) return { kind: 'done', stoppedBy: null };
+/** What is measured in a row is over within the 45 minutes of a function (host.json), with time to spare. */
+const ROW_SECONDS = 30 * 60;
 
-  const settled = [...new Map(outcomes.map((outcome) => [cellKey(outcome), outcome])).values()].filter(
-    (outcome) => isSettled(outcome),
-  ).length;
-  if (settled >= plan.maxCells) {
-    return { kind: 'done', stoppedBy: `limits.maxCells: ${plan.maxCells} measurements were made.` };
-  }
+/**
+ * Where a message of durable history is under way for a second or several, to an activity and back, repeats in a row pay
+ * for that once.
+ */
+export const MOST_IN_A_ROW = 4;
+
+/**
+ * How many a run may have beside so many others. Each shard that waits for its turn holds one of the ten activities of an
+ * instance, and shards of another run that find none would miss each other until there is a second instance.
+ */
+export function mostInARow(runs: number): number {
+  return Math.max(1, Math.floor(MOST_IN_A_ROW / Math.max(1, runs)));
+}
+
+/** The time that the shards of a repeat may take to come together, as `measureCell` has it. */
+const RENDEZVOUS_SECONDS = 60;
+
+export function nextWave(plan: MeasurePlan, outcomes: readonly CellOutcome[], nowMs: number): WaveDecision {
+  return lookAhead(plan, outcomes, nowMs).decision;
+}
+
+/** The same, with everything that is open, in its order. */
+export function lookAhead(
+  plan: MeasurePlan,
+  outcomes: readonly CellOutcome[],
+  nowMs: number,
+): { readonly decision: WaveDecision; readonly open: readonly Repeat[] } {
+  const done = (stoppedBy: string | null) => ({ decision: { kind: 'done', stoppedBy } as const, open: [] });
+  if (outcomes.some((outcome) => outcome.aborted))
+    return done('The endpoint refused the credential; nothing further could succeed.');
+  const turn = firstOpenTurn(plan, outcomes);
+  if (turn === null) return done(null);
+  const settled = outcomes.filter(isSettled).length;
+  if (settled >= plan.maxCells) return done(`limits.maxCells: ${plan.maxCells} measurements were made.`);
   const cells = chooseCells(plan, turn, { nowMs, cellsLeft: plan.maxCells - settled });
-  if (cells.length === 0)
-    return { kind: 'done', stoppedBy: 'limits: the time or the money for measuring was used up.' };
-  return { kind: 'wave', cells };
+  if (cells.length === 0) return done('limits: the time or the money for measuring was used up.');
+  return { decision: { kind: 'wave', cells }, open: turn.open };
 }
 
 /** What is left to measure under the settings whose turn it is. */
@@ -101,6 +137,7 @@ function firstOpenTurn(plan: MeasurePlan, all: readonly CellOutcome[]): Turn | n
   const count = plan.settings ?? 1;
   for (let index = 0; index < count; index += 1) {
     const settings = count === 1 ? undefined : index;
+    if (plan.part !== undefined && plan.part.settings !== settings) continue;
     const outcomes = all.filter((outcome) => outcome.settings === settings);
     const latest = new Map(outcomes.map((outcome) => [repeatKey(outcome), outcome]));
     const open = openRepeats(plan, latest);
@@ -115,8 +152,8 @@ function repeatKey({ workload, loop, level, repeat }: Omit<Repeat, 'minRequests'
 }
 
 /**
- * The first repeat that the budget can hold, and one beside it for each other endpoint; under isolation "shared", as
- * many as a host loads at once.
+ * The first repeat that the budget can hold, those that may follow it in a row, and the same beside it for each other
+ * endpoint; under isolation "shared", as many as a host loads at once.
  */
 function chooseCells(
   plan: MeasurePlan,
@@ -125,14 +162,17 @@ function chooseCells(
 ): CellOrder[] {
   const endpoints = plan.endpoints ?? 1;
   const cells: CellOrder[] = [];
-  const taken = new Set<number>();
+  const rows = new Map<number, readonly CellOrder[]>();
   let shardsOfWave = 0;
   for (const repeat of open) {
     const endpoint = endpointOfRepeat(repeat.repeat, endpoints);
-    if (plan.isolation === 'exclusive' && taken.has(endpoint)) continue;
-    const maxSeconds = affordableSeconds(plan, repeat, moment.nowMs);
-    if (maxSeconds === null) continue; // A shorter workload may still fit.
+    const before = plan.isolation === 'exclusive' ? (rows.get(endpoint) ?? []) : [];
     const attempt = (latest.get(cellKey(repeat))?.attempt ?? 0) + 1;
+    if (before.length > 0 && !mayFollow(plan, before, { ...repeat, attempt })) continue;
+    const rowSeconds = before.reduce((sum, order) => sum + longestSeconds(plan, order), 0);
+    const maxSeconds = affordableSeconds(plan, repeat, moment.nowMs + rowSeconds * 1_000);
+    if (maxSeconds === null) continue; // A shorter workload may still fit.
+    if (before.length > 0 && rowSeconds + longestSeconds(plan, { maxSeconds }) > ROW_SECONDS) continue;
     // What found no room beside others, or a client that was the limit, is tried again alone.
     const alone = plan.isolation === 'exclusive' && attempt > 1;
     if (alone && cells.length > 0) continue;
@@ -141,12 +181,43 @@ function chooseCells(
     if (cells.length > 0 && shardsOfWave > SHARDS_PER_WAVE) break;
     const contaminated = wasLeftBusy(outcomes, endpoint, endpoints);
     const where = { ...(endpoints > 1 && { endpoint }), ...(settings !== undefined && { settings }) };
-    cells.push({ ...repeat, ...where, attempt, shards, maxSeconds, contaminated });
-    taken.add(endpoint);
+    const after = predecessorOf(before.at(-1), rowSeconds);
+    const order = { ...repeat, ...where, attempt, shards, maxSeconds, contaminated, ...after };
+    cells.push(order);
+    rows.set(endpoint, [...before, order]);
     if (cells.length >= moment.cellsLeft) break;
-    if (alone || (plan.isolation === 'exclusive' && taken.size === endpoints)) break;
+    if (alone || (plan.isolation === 'exclusive' && cells.length === endpoints * (plan.inARow ?? 1))) break;
   }
   return cells;
+}
+
+/**
+ * Whether a repeat may be asked for before its predecessors are measured: nothing that they come to changes that it is
+ * next. So only where levels do not follow from answers, within one round of repeats, and never what is tried again.
+ */
+function mayFollow(
+  { inARow = 1, load }: MeasurePlan,
+  before: readonly CellOrder[],
+  { repeat, attempt }: Repeat & { readonly attempt: number },
+): boolean {
+  return (
+    before.length < inARow &&
+    load.walk.kind === 'levels' &&
+    attempt === 1 &&
+    before.every((order) => order.repeat === repeat && order.attempt === 1)
+  );
+}
+
+/** From a repeat's turn to its last answer. */
+function longestSeconds(plan: MeasurePlan, { maxSeconds }: Pick<CellOrder, 'maxSeconds'>): number {
+  return RENDEZVOUS_SECONDS + maxSeconds + plan.limits.requestTimeoutSeconds;
+}
+
+function predecessorOf(order: CellOrder | undefined, withinSeconds: number): Pick<CellOrder, 'after'> {
+  if (order === undefined) return {};
+  return {
+    after: { cellKey: cellKey(order), attempt: order.attempt, shards: order.shards, withinSeconds },
+  };
 }
 
 /** Whether what was measured last on that endpoint left work behind. */
@@ -187,10 +258,10 @@ export function connectionsOf(load: LoadModel, level: number): number {
   return load.maxInFlight ?? level;
 }
 
-type Repeat = Pick<CellOrder, 'workload' | 'loop' | 'level' | 'repeat' | 'minRequests'>;
+export type Repeat = Pick<CellOrder, 'workload' | 'loop' | 'level' | 'repeat' | 'minRequests'>;
 
 /** Measured, or given up after the last attempt. */
-function isSettled(outcome: CellOutcome): boolean {
+export function isSettled(outcome: CellOutcome): boolean {
   return outcome.status === 'measured' || outcome.attempt >= ATTEMPTS_PER_REPEAT;
 }
 
@@ -203,13 +274,11 @@ function openRepeats(plan: MeasurePlan, latest: ReadonlyMap<string, CellOutcome>
     return next === null ? [] : [next];
   }
   const unsettled: Repeat[] = [];
-  for (let repeat = 1; repeat <= plan.repeats.most; repeat += 1) {
-    for (const cell of shuffledCells(plan, walk.levels, repeat)) {
-      const outcome = latest.get(cellKey({ ...cell, loop, repeat }));
-      if (outcome !== undefined && isSettled(outcome)) continue;
-      if (repeat > plan.repeats.least && isEnough(plan, cell, repeat, latest)) continue;
-      unsettled.push({ ...cell, loop, repeat, minRequests: null });
-    }
+  for (const cell of plan.part?.repeats ?? shuffledRepeats(plan, walk.levels)) {
+    const outcome = latest.get(cellKey({ ...cell, loop }));
+    if (outcome !== undefined && isSettled(outcome)) continue;
+    if (cell.repeat > plan.repeats.least && isEnough(plan, cell, latest)) continue;
+    unsettled.push({ ...cell, loop, minRequests: null });
   }
   return unsettled;
 }
@@ -262,11 +331,10 @@ export function evidenceOf(outcomes: readonly CellOutcome[]): LevelEvidence[] {
 /** Whether the repeats before this one make an interval that is narrow enough to leave the rest. */
 function isEnough(
   plan: MeasurePlan,
-  cell: Pick<Repeat, 'workload' | 'level'>,
-  repeat: number,
+  cell: Pick<Repeat, 'workload' | 'level' | 'repeat'>,
   latest: ReadonlyMap<string, CellOutcome>,
 ): boolean {
-  const before = Array.from({ length: repeat - 1 }, (_, index) =>
+  const before = Array.from({ length: cell.repeat - 1 }, (_, index) =>
     latest.get(cellKey({ ...cell, loop: plan.load.loop, repeat: index + 1 })),
   );
   const rates = before.map((outcome) =>
@@ -279,9 +347,12 @@ function isEnough(
  * Each repeat goes through all cells in a random order of its own, so that drift does not look like load. Repeats that
  * are dealt to different endpoints share theirs: then a cell is measured on all of them at about the same time.
  */
-function shuffledCells(plan: MeasurePlan, levels: readonly number[], repeat: number) {
+function* shuffledRepeats(plan: MeasurePlan, levels: readonly number[]) {
   const cells = plan.workloads.flatMap((_, workload) => levels.map((level) => ({ workload, level })));
-  return shuffle(cells, deriveSeed(plan.seed, 'levels', Math.ceil(repeat / (plan.endpoints ?? 1))));
+  for (let repeat = 1; repeat <= plan.repeats.most; repeat += 1) {
+    const seed = deriveSeed(plan.seed, 'levels', Math.ceil(repeat / (plan.endpoints ?? 1)));
+    for (const cell of shuffle(cells, seed)) yield { ...cell, repeat };
+  }
 }
 
 /**
@@ -301,10 +372,12 @@ function nextOfRamp(
 }
 
 function shuffledWorkloads(plan: MeasurePlan, walk: 'ramp' | 'search'): number[] {
-  return shuffle(
+  const workloads = shuffle(
     plan.workloads.map((_, workload) => workload),
     deriveSeed(plan.seed, walk),
   );
+  const only = plan.part?.workload;
+  return only === undefined ? workloads : workloads.filter((workload) => workload === only);
 }
 
 /** The next repeat of the level where the walk stands, and one for each other endpoint. */
@@ -352,7 +425,7 @@ function failureRate(outcomes: readonly (CellOutcome | undefined)[]): number {
  * Seconds that a repeat may issue requests so that its last answer still comes before the deadline; null where not
  * even one request fits.
  */
-function affordableSeconds(plan: MeasurePlan, repeat: Repeat, nowMs: number): number | null {
+export function affordableSeconds(plan: MeasurePlan, repeat: Repeat, nowMs: number): number | null {
   const workload = plan.workloads[repeat.workload];
   if (workload === undefined) throw new Error(`The plan has no workload ${repeat.workload}.`);
   const inFlight = predictInFlight(plan.load, workload, repeat.level);

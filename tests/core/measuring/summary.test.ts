@@ -258,6 +258,14 @@ describe('the shards of a repeat', () => {
     expect(mergeShards([none, none]).ttftReason).toBe('no-output');
   });
 
+  test('a shard that could tell a real stream tells it for one that could not', () => {
+    const untold = aShardSummary({ mayBeBuffered: true });
+    const none = aFailedShardSummary({ ttftReason: 'no-output' });
+    expect(mergeShards([untold, none]).mayBeBuffered).toBe(true);
+    expect(mergeShards([untold, aShardSummary()])).not.toHaveProperty('mayBeBuffered');
+    expect(mergeShards([none])).not.toHaveProperty('mayBeBuffered');
+  });
+
   test('the spread of the shards compares their rates per connection', () => {
     const shard = (connections: number, outputTokens: number) =>
       aShardSummary({ connections, steady: aWindow({ seconds: 10, outputTokens }) });
