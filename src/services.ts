@@ -5,6 +5,7 @@
 
 import type { ComparisonRecord } from './core/comparison/comparison-record.ts';
 import type { ComparisonReport } from './core/comparison/comparison-report.ts';
+import type { GpuMinute } from './core/measuring/gpu-use.ts';
 import type { ShardSummary } from './core/measuring/shard.ts';
 import type { CatalogEntry, CatalogModel } from './core/renting/catalog.ts';
 import type { Lease } from './core/renting/lease.ts';
@@ -29,6 +30,7 @@ export interface Services {
   readonly prices: PriceBook;
   readonly quota: QuotaBook;
   readonly catalog: Catalog;
+  readonly gpuMetrics: GpuMetrics;
   readonly loadEngine: LoadEngine;
   readonly connections: ConnectionBudget;
   readonly scoringAddresses: ScoringAddresses;
@@ -74,6 +76,7 @@ export interface Stores {
   readonly leases: LeaseStore;
   readonly keys: IdempotencyStore;
   readonly requestSets: RequestSetStore;
+  readonly samples: SampleStore;
   readonly beats: BeatStore;
   /** Why a fresh run or comparison is too long to be kept, as what it "must" be; null where it is not. Asks nobody. */
   readonly tooLong: (record: object) => string | null;
@@ -159,6 +162,14 @@ export interface ShardRow extends ShardGroup {
   readonly satisfiedAtMs: number | null;
   readonly status: 'arrived' | 'measured' | 'late' | 'canceled';
   readonly summary: ShardSummary | null;
+}
+
+/** Samples that a spec asks to keep, as lines of JSON. */
+export interface SampleStore {
+  /** Stores a shard's lines in place of what an earlier try had stored of it. */
+  save(group: ShardGroup, shard: number, lines: readonly string[]): Promise<void>;
+  /** The lines of a repeat in the order of its so many shards, until `mostBytes` of them are read. */
+  read(group: ShardGroup, shards: number, mostBytes: number): Promise<readonly string[]>;
 }
 
 export interface ReportStore {
@@ -388,6 +399,18 @@ export interface QuotaBook {
   read(workspace: string, region: string): Promise<QuotaAnswer>;
 }
 
+/** What Azure Monitor tells of a deployment's GPUs. */
+export interface GpuMetrics {
+  /**
+   * One minute after the other, from the one that holds `fromMs` to the one that holds `toMs`, those that are known by
+   * now. Never throws and ends within 10 s; the reason says why there is nothing.
+   */
+  readUtilisation(
+    of: { readonly workspace: string; readonly endpoint: string; readonly deployment: string },
+    span: { readonly fromMs: number; readonly toMs: number },
+  ): Promise<{ readonly minutes: readonly GpuMinute[]; readonly reason: string | null }>;
+}
+
 /** What was read a while ago. */
 export interface Aged<Value> {
   readonly value: Value;
@@ -401,8 +424,6 @@ export interface Catalog {
   search(registry: string, words: string): Promise<Aged<CatalogList>>;
   /** One version of a model, or its newest for `latest`; an hour old at the most. */
   readModel(registry: string, name: string, version: string): Promise<Aged<CatalogModel>>;
-  /** The version itself, or for `latest` the one that is the newest now. */
-  resolveVersion(registry: string, name: string, version: string): Promise<string>;
 }
 
 export interface CatalogList {
@@ -423,12 +444,16 @@ export class CatalogError extends Error {
   }
 }
 
-/** Which addresses of the user's own a run may call (`target.kind: "existing"`). */
-export interface ScoringAddresses {
+/** Whether an address of the user's own may be called. */
+export interface AddressGate {
   /** The sentence that refuses the address as it is spelled, or null. */
-  refuse(scoringUri: string): string | null;
+  refuse(address: string): string | null;
   /** Resolves the host and checks everything it resolves to; gives the address to connect to. Never throws. */
-  resolve(scoringUri: string): Promise<ResolvedAddress>;
+  resolve(address: string): Promise<ResolvedAddress>;
+}
+
+/** Which addresses of the user's own a run may call (`target.kind: "existing"`). */
+export interface ScoringAddresses extends AddressGate {
   /** The sentence that refuses to send such a credential there, or null. */
   refuseAuth(auth: ScoringAuth, scoringUri: string): string | null;
   /**
@@ -439,11 +464,7 @@ export interface ScoringAddresses {
 }
 
 /** Sends what a schedule's webhook is told. */
-export interface Webhooks {
-  /** The sentence that refuses the address as it is spelled, or null. */
-  refuse(url: string): string | null;
-  /** Like ScoringAddresses.resolve. */
-  resolve(url: string): Promise<ResolvedAddress>;
+export interface Webhooks extends AddressGate {
   /** The sentence that says why the named setting cannot sign, or null. */
   refuseSecret(secretSetting: string): string | null;
   /** One attempt to post the JSON text, signed. Never throws, follows no redirect, and ends in bounded time. */

@@ -13,27 +13,33 @@ const LOST =
   'No orchestration runs it any more, as after a loss of the durable history, and no endpoint of it is left. What was saved until then is kept.';
 
 export async function endLostRuns(services: Services, orchestrations: Orchestrations): Promise<void> {
-  // A queued run is started instead, by the same pass.
-  for (const state of RUN_STATES.filter((one) => one !== 'queued' && !isFinal(one))) {
+  for (const state of RUN_STATES.filter((one) => !isFinal(one))) {
     const { runs } = await services.stores.runs.list({ state, limit: RUNS_PER_PASS });
     for (const run of runs) {
       if (services.now() - (run.startedAtMs ?? run.createdAtMs) <= HEARTBEAT_LIMIT_MS) continue;
       if (await orchestrations.isRunning(run.id)) continue;
+      // One that the engine does not know is started instead, by the same pass or by its comparison.
+      if (state === 'queued' && !(await orchestrations.isKnown(run.id))) continue;
       // Its lease is what ends it, once the endpoint is gone.
       if (await holdsLease(services, run)) continue;
-      const ended = await services.stores.runs.change(run.id, (found) =>
-        isFinal(found.state)
-          ? null
-          : {
-              state: 'failed',
-              endedAtMs: services.now(),
-              failure: { code: 'lost-orchestration', message: LOST },
-              progress: { ...found.progress, current: null, etaSeconds: null },
-            },
-      );
-      await settleRun(services, ended);
+      await endLostRun(services, run.id);
     }
   }
+}
+
+/** Writes the final state of a run that nobody runs any more, and gives back what it held. */
+export async function endLostRun(services: Services, runId: string): Promise<void> {
+  const ended = await services.stores.runs.change(runId, (found) =>
+    isFinal(found.state)
+      ? null
+      : {
+          state: 'failed',
+          endedAtMs: services.now(),
+          failure: { code: 'lost-orchestration', message: LOST },
+          progress: { ...found.progress, current: null, etaSeconds: null },
+        },
+  );
+  await settleRun(services, ended);
 }
 
 async function holdsLease(services: Services, run: RunRecord): Promise<boolean> {

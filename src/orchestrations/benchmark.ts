@@ -3,6 +3,7 @@
  * always release. Deterministic: time is the orchestration's own, everything else is a step. Only this file waits.
  */
 import type * as df from 'durable-functions';
+import { messageOf } from '../core/failure.ts';
 import { type AttemptOutcome, nextAttempt, PAUSE_BETWEEN_ROUNDS_POLLS } from '../core/renting/placement.ts';
 import { STAGE_MINUTES } from '../core/spec/plan.ts';
 import {
@@ -346,6 +347,6 @@ function internalFailure(message: string): Ending {
 
 /** The first line of an error as the framework hands it over, which may hold a whole stack. */
 function sentence(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return text.split('\n')[0]?.slice(0, 500) ?? 'Unknown error.';
 }

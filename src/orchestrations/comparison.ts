@@ -8,6 +8,8 @@
  * cannot be had in one. That keeps each history small, too.
  */
 import type * as df from 'durable-functions';
+import { laneId } from '../core/comparison/comparison-record.ts';
+import { messageOf } from '../core/failure.ts';
 import { BENCHMARK } from './benchmark.ts';
 import { type ComparisonKey, callStep, type LaneKey, type RaceInput, sleep } from './steps.ts';
 
@@ -26,7 +28,7 @@ export function* comparison(context: df.OrchestrationContext): Generator<df.Task
   try {
     const { lanes, raceUntilMs } = yield* callStep(context, 'startComparison', { comparisonId });
     const tasks = Array.from({ length: lanes }, (_, lane) =>
-      context.df.callSubOrchestrator(COMPARISON_LANE, { comparisonId, lane }, `${comparisonId}-lane${lane}`),
+      context.df.callSubOrchestrator(COMPARISON_LANE, { comparisonId, lane }, laneId(comparisonId, lane)),
     );
     if (raceUntilMs !== null) {
       const input: RaceInput = { comparisonId, untilMs: raceUntilMs };
@@ -78,6 +80,6 @@ const LONGEST_POLL_SECONDS = 60;
 
 /** The first line of an error as the framework hands it over, which may hold a whole stack. */
 function sentence(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return text.split('\n')[0]?.slice(0, 500) ?? 'Unknown error.';
 }

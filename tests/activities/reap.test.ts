@@ -169,7 +169,13 @@ describe('by its lease', () => {
       { name: nameOf(run), leaked: true, releaseError: expect.stringContaining('no permission') },
     ]);
     expect(bodyOf(answer).endpoints[0].costUsd).toBeGreaterThan(20);
-    expect((await readRun(run)).state).toBe('releasing');
+    // It has waited for longer than a release may take; who reads it must not wait with it.
+    const { state, failure } = await readRun(run);
+    expect(state).toBe('failed');
+    expect(failure).toMatchObject({
+      code: 'leaked-endpoint',
+      message: expect.stringContaining('no permission'),
+    });
     // The right is given back: the same lease ends.
     await untilGone(() => reap(real.services, lost), nameOf(run));
   });

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { messageOf } from '../../core/failure.ts';
 import {
   type Binding,
   type FunctionCallback,
@@ -140,7 +141,7 @@ async function loadFile(file: string, packageType: unknown): Promise<void> {
     if (isModule) await import(pathToFileURL(file).href);
     else createRequire(file)(file);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     throw new Error(
       `The app's file ${relative(process.cwd(), file)} failed while it was loaded: ${message}`,
       { cause },

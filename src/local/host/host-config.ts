@@ -1,6 +1,7 @@
 /** What the local host takes from an app's `host.json`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../core/failure.ts';
 
 export interface HostConfig {
   readonly routePrefix: string;
@@ -39,7 +40,7 @@ export function readHostConfig(appDirectory: string): HostConfig {
   try {
     return parseHostConfig(JSON.parse(text), process.env);
   } catch (cause) {
-    throw new Error(`${file} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new Error(`${file} cannot be used: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -19,7 +19,7 @@ import {
   type Scheduled,
   stampEvent,
 } from './history.ts';
-import { createInstance, describeAlive, newExecutionId } from './instances.ts';
+import { addStart, createInstance, describeAlive, newExecutionId } from './instances.ts';
 import { type ActivityTask, type HistoryStore, type Instance, isTerminal } from './store.ts';
 import { refuseVersion } from './version.ts';
 
@@ -387,14 +387,7 @@ export class DurableEngine {
     this.#store.deleteWork(id, instance.executionId);
     // Azure, too, shows the time of the latest execution as the time of creation.
     this.#store.saveInstance({ ...instance, executionId, input, createdMs: nowMs });
-    this.#store.addMessage(id, executionId, nowMs, {
-      EventType: EVENT.ExecutionStarted,
-      Name: name,
-      Version: version,
-      Input: input,
-      OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
-      ParentInstance: parent,
-    });
+    addStart(this.#store, executionId, { id, name, version, input, parent }, nowMs);
   }
 
   /** Running activities are not stopped and children go on, as in Azure; their answers find nobody. */

@@ -41,6 +41,17 @@ export function createInstance(
     updatedMs: nowMs,
     parent,
   });
+  addStart(store, executionId, { id, name, version, input, parent }, nowMs);
+  return undefined;
+}
+
+/** The first event of an execution. */
+export function addStart(
+  store: HistoryStore,
+  executionId: string,
+  { id, name, version, input, parent }: NewInstance,
+  nowMs: number,
+): void {
   store.addMessage(id, executionId, nowMs, {
     EventType: EVENT.ExecutionStarted,
     Name: name,
@@ -49,7 +60,6 @@ export function createInstance(
     OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
     ParentInstance: parent,
   });
-  return undefined;
 }
 
 /** Azure's words for a start with an id that is in use. */
