@@ -22,6 +22,8 @@ export function calmScenario(changes: Partial<Scenario> = {}): Scenario {
     },
     armFaults: [],
     tableFaults: [],
+    tableRestarts: [],
+    scalesOut: false,
     happenings: [],
     crashes: [],
     lateDuplicates: [],

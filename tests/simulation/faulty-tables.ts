@@ -1,8 +1,18 @@
-/** Azurite behind a proxy that refuses or loses calls: by table, method and the how-manieth call, never by time. */
-import { Agent, request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+/**
+ * Azurite behind a proxy that refuses or loses calls, and in whose back it restarts: by table, method and the
+ * how-manieth call, never by time.
+ */
+import {
+  Agent,
+  request as ask,
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TablesAddress } from '../../src/config.ts';
-import { startAzurite } from '../support/azurite.ts';
+import { type Azurite, startAzurite } from '../support/azurite.ts';
 
 export interface TableFault {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -15,6 +25,15 @@ export interface TableFault {
   readonly how: 'refused' | 'lost';
 }
 
+/**
+ * Azurite restarts from what it had on disk: from this call on, counted over all tables, so many calls are cut off
+ * before anything is done. It is stopped in order, so nothing that it has answered is lost.
+ */
+export interface TableRestart {
+  readonly nth: number;
+  readonly times: number;
+}
+
 export interface FaultyTables {
   /** Past the faults, for who checks. */
   readonly direct: TablesAddress;
@@ -24,19 +43,40 @@ export interface FaultyTables {
   close(): Promise<void>;
 }
 
-export async function startFaultyTables(faults: readonly TableFault[]): Promise<FaultyTables> {
-  const azurite = await startAzurite();
-  const target = new URL(azurite.origin);
+type Judgement = TableFault['how'] | 'cut' | null;
+
+/** `databaseFile` is where Azurite keeps its rows over a restart; it is not written where there is none. */
+export async function startFaultyTables(
+  faults: readonly TableFault[],
+  restarts: readonly TableRestart[],
+  databaseFile: string,
+): Promise<FaultyTables> {
+  const start = () => startAzurite(restarts.length > 0 ? databaseFile : null);
+  let azurite: Promise<Azurite> = start();
+  const { address, origin } = await azurite;
   const agent = new Agent({ keepAlive: true, maxSockets: 32 });
   const calls = new Map<string, number>();
   let healed = false;
 
-  const judge = (incoming: IncomingMessage): TableFault['how'] | null => {
-    const table = /^\/[^/]+\/([a-z]+)/i.exec(incoming.url ?? '')?.[1] ?? '';
-    const key = `${incoming.method} ${table}`;
+  const count = (key: string): number => {
     const call = (calls.get(key) ?? 0) + 1;
     calls.set(key, call);
+    return call;
+  };
+
+  const judge = (incoming: IncomingMessage): Judgement => {
+    const table = /^\/[^/]+\/([a-z]+)/i.exec(incoming.url ?? '')?.[1] ?? '';
+    const key = `${incoming.method} ${table}`;
+    const call = count(key);
+    const ofAll = count('');
     if (healed) return null;
+    const restart = restarts.find(({ nth, times }) => ofAll >= nth && ofAll < nth + times);
+    if (restart?.nth === ofAll)
+      azurite = azurite.then(async (running) => {
+        await running.close();
+        return start();
+      });
+    if (restart !== undefined) return 'cut';
     const due = faults.find(
       (fault) =>
         `${fault.method} ${fault.table}` === key && call >= fault.nth && call < fault.nth + fault.times,
@@ -44,18 +84,8 @@ export async function startFaultyTables(faults: readonly TableFault[]): Promise<
     return due?.how ?? null;
   };
 
-  const server = createServer((incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const how = judge(incoming);
-    if (how === 'refused') {
-      incoming.resume();
-      outgoing.writeHead(503, { 'content-type': 'application/json' });
-      outgoing.end(
-        JSON.stringify({
-          'odata.error': { code: 'ServerBusy', message: { lang: 'en-US', value: 'The server is busy.' } },
-        }),
-      );
-      return;
-    }
+  const forward = async (incoming: IncomingMessage, outgoing: ServerResponse, how: 'lost' | null) => {
+    const target = new URL((await azurite).origin);
     const { method, url: path, headers } = incoming;
     const forwarded = ask(
       {
@@ -78,21 +108,49 @@ export async function startFaultyTables(faults: readonly TableFault[]): Promise<
     );
     forwarded.once('error', () => outgoing.destroy());
     incoming.pipe(forwarded);
+  };
+
+  const faulty = await listen((incoming, outgoing) => {
+    const how = judge(incoming);
+    if (how === 'cut') outgoing.destroy();
+    else if (how === 'refused') {
+      incoming.resume();
+      outgoing.writeHead(503, { 'content-type': 'application/json' });
+      outgoing.end(
+        JSON.stringify({
+          'odata.error': { code: 'ServerBusy', message: { lang: 'en-US', value: 'The server is busy.' } },
+        }),
+      );
+    } else forward(incoming, outgoing, how).catch(() => outgoing.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // listening on TCP
-  const { endpoint } = azurite.address;
+  const direct = await listen((incoming, outgoing) => {
+    forward(incoming, outgoing, null).catch(() => outgoing.destroy());
+  });
+  const behind = (server: Server): TablesAddress => {
+    const { port } = server.address() as AddressInfo; // listening on TCP
+    return { ...address, endpoint: address.endpoint.replace(origin, `http://127.0.0.1:${port}`) };
+  };
   return {
-    direct: azurite.address,
-    faulty: { ...azurite.address, endpoint: endpoint.replace(azurite.origin, `http://127.0.0.1:${port}`) },
+    direct: behind(direct),
+    faulty: behind(faulty),
     heal: () => {
       healed = true;
     },
     close: async () => {
-      server.close();
-      server.closeAllConnections();
+      for (const server of [faulty, direct]) {
+        server.close();
+        server.closeAllConnections();
+      }
       agent.destroy();
-      await azurite.close();
+      await (await azurite).close();
     },
   };
+}
+
+async function listen(
+  handle: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+): Promise<Server> {
+  const server = createServer(handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
 }

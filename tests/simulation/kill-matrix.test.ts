@@ -1,5 +1,6 @@
 /** The host dies at the steps of a run, before and after their commits, or loses its whole history there. */
 import { describe, expect, it } from 'vitest';
+import { calmScenario } from './calm-scenario.ts';
 import { matrixOf } from './kill-matrix.ts';
 import { playAll } from './seeds.ts';
 
@@ -21,6 +22,19 @@ describe('a host that dies at a commit of its history', () => {
       expect({ outcome, cells, endpoints }).toEqual({ outcome: 'completed', cells: CELLS, endpoints: 1 });
     expect(played.length).toBeGreaterThan(15);
   }, 300_000);
+});
+
+describe('tables that restart', () => {
+  it('lose nothing that they have answered: the run goes on, measures each cell once and leaves nothing', async () => {
+    // From the run's row to its release; for as long as the SDK tries one call, and for three tries of a step.
+    const scenarios = [3, 45, 90, 150].map((nth, index) =>
+      calmScenario({ tableRestarts: [{ nth, times: index % 2 === 0 ? 3 : 12 }], scalesOut: index % 2 === 0 }),
+    );
+    const played = await playAll(scenarios, AT_ONCE);
+    expect(played.flatMap(({ violations }) => violations)).toEqual([]);
+    for (const { outcome, cells, endpoints } of played)
+      expect({ outcome, cells, endpoints }).toEqual({ outcome: 'completed', cells: CELLS, endpoints: 1 });
+  }, 120_000);
 });
 
 describe('a host that loses its history', () => {

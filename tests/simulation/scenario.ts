@@ -4,7 +4,7 @@
  */
 import { deriveSeed } from '../../src/core/statistics/seed.ts';
 import type { StepName } from '../../src/orchestrations/steps.ts';
-import type { TableFault } from './faulty-tables.ts';
+import type { TableFault, TableRestart } from './faulty-tables.ts';
 
 /** A rule of the simulator's `PUT /simulator/faults`. */
 export interface ArmFault {
@@ -43,6 +43,9 @@ export interface Scenario {
   readonly speed: number;
   readonly armFaults: readonly ArmFault[];
   readonly tableFaults: readonly TableFault[];
+  readonly tableRestarts: readonly TableRestart[];
+  /** Whether it runs as on Azure, with repeats in a row, or as on one machine. */
+  readonly scalesOut: boolean;
   readonly happenings: readonly Happening[];
   readonly crashes: readonly Crash[];
   /** Steps whose latest call is repeated once the run is over. */
@@ -141,6 +144,8 @@ export function drawScenario(seed: number): Scenario {
       ...list(times('scoring faults', 2), (index) => drawScoringFault(draw, index)),
     ],
     tableFaults: list(times('table faults', 2), (index) => drawTableFault(draw, index)),
+    tableRestarts: !calm && draw.chance('table restart', 0.2) ? [drawTableRestart(draw)] : [],
+    scalesOut: draw.chance('scales out', 0.5),
     happenings: list(times('happenings', 3), (index) => drawHappening(draw, index)),
     crashes: list(times('crashes', 2), (index) => drawCrash(draw, index)),
     lateDuplicates: calm ? [] : list(2, (index) => draw.pick(`late ${index}`, STEPS)),
@@ -149,8 +154,10 @@ export function drawScenario(seed: number): Scenario {
 
 /** Nothing was to go wrong, so nothing may have. */
 export function isCalm(scenario: Scenario): boolean {
-  const { armFaults, tableFaults, happenings, crashes, lateDuplicates } = scenario;
-  return [armFaults, tableFaults, happenings, crashes, lateDuplicates].every((some) => some.length === 0);
+  const { armFaults, tableFaults, tableRestarts, happenings, crashes, lateDuplicates } = scenario;
+  return [armFaults, tableFaults, tableRestarts, happenings, crashes, lateDuplicates].every(
+    (some) => some.length === 0,
+  );
 }
 
 /** A spec of a few requests: what is simulated here is what happens around them. */
@@ -214,6 +221,14 @@ function drawTableFault(draw: Draw, index: number): TableFault {
     // Four tries of the SDK are one call of ours, and five calls of ours are a step that has failed for good.
     times: draw.pick(`table times ${index}`, [1, 4, 4, 8, 8, 40]),
     how: draw.pick(`table how ${index}`, ['refused', 'refused', 'lost']),
+  };
+}
+
+/** A run makes some three hundred calls; what is cut is tried again, by the SDK and then by the step's own retries. */
+function drawTableRestart(draw: Draw): TableRestart {
+  return {
+    nth: draw.whole('restart nth', 1, 250),
+    times: draw.pick('restart times', [1, 4, 10, 30]),
   };
 }
 

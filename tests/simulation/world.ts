@@ -30,6 +30,8 @@ const GPU_SPEED = 300;
  * world's time, and hosts die here by being dropped and not by a power cut.
  */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/** In a world's folder, what the durable engine keeps. */
+const HISTORY = 'history';
 const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
 const WORKSPACES = { default: 'local', west: 'local-westeurope' } as const;
 /** Endpoints of somebody else in the same workspace, long past any time: nobody here may touch them. */
@@ -94,6 +96,7 @@ export class World {
     tables: FaultyTables;
     simulator: Simulator;
     services: Services;
+    folder: string;
     stores: Stores;
   }) {
     this.scenario = parts.scenario;
@@ -102,12 +105,18 @@ export class World {
     this.stores = parts.stores;
     this.#simulator = parts.simulator;
     this.#services = parts.services;
-    this.#folder = mkdtempSync(join(MEMORY, 'foundry-bench-world-'));
+    this.#folder = parts.folder;
   }
 
-  static async open(scenario: Scenario): Promise<World> {
+  /** `settings` are added to those of the environment. */
+  static async open(scenario: Scenario, settings: Record<string, string> = {}): Promise<World> {
     const clock = new WorldClock();
-    const tables = await startFaultyTables(scenario.tableFaults);
+    const folder = mkdtempSync(join(MEMORY, 'foundry-bench-world-'));
+    const tables = await startFaultyTables(
+      scenario.tableFaults,
+      scenario.tableRestarts,
+      join(folder, 'tables.json'),
+    );
     const simulator = await startSimulator({
       port: 0,
       speed: scenario.speed,
@@ -132,15 +141,18 @@ export class World {
       PRICES_ENDPOINT: simulator.baseUrl,
       POLL_SECONDS: '10',
       SIMULATOR_GPU_SPEED: String(GPU_SPEED),
+      ...settings,
     });
-    const services = { ...createServices(config), now: clock.now, loadEngine: createInThreadLoad(clock) };
+    const services = createServices({ ...config, scalesOut: scenario.scalesOut });
+    const onItsClock = { ...services, now: clock.now, loadEngine: createInThreadLoad(clock) };
     const noToken = { getToken: async () => null };
     const world = new World({
       scenario,
       clock,
       tables,
       simulator,
-      services,
+      services: onItsClock,
+      folder,
       stores: createStores(tables.direct, noToken),
     });
     for (const { name, tags } of FOREIGN) await world.#putForeign(name, tags);
@@ -159,7 +171,7 @@ export class World {
     );
     const steps = createSteps(services) as unknown as Record<string, (input: unknown) => Promise<unknown>>;
     this.host = await openHost({
-      historyFile: join(this.#folder, 'history.db'),
+      historyFile: join(this.#folder, HISTORY, 'history.db'),
       clock: this.clock,
       diesAt: (when) => this.#diesAt(when),
       log: ({ level, category, message }) => this.log.push(`${level} ${category}: ${message}`),
@@ -183,7 +195,7 @@ export class World {
     if (crash?.lingers !== true) this.#cut.dead = true;
     await host?.drop();
     if (crash?.purged === true) {
-      rmSync(this.#folder, { recursive: true, force: true });
+      rmSync(join(this.#folder, HISTORY), { recursive: true, force: true });
       this.purgedAtMs = this.clock.now();
     }
   }
@@ -192,11 +204,16 @@ export class World {
   async startRun(): Promise<string | null> {
     for (let tries = 1; tries <= 8 && this.#runId === null; tries += 1) {
       if (this.host === null || this.crash !== null) return this.#runId;
-      const answer = await this.#call('createRun', { body: this.scenario.spec, key: 'the-run' });
+      const answer = await this.start(this.scenario.spec, 'the-run');
       if (answer.status === 202) this.#runId = (JSON.parse(answer.body) as { id: string }).id;
       else this.log.push(`start: ${answer.status} ${answer.body}`);
     }
     return this.#runId;
+  }
+
+  /** A start through the API, as any client asks for it. */
+  start(body: unknown, key: string): Promise<ApiAnswer> {
+    return this.#call('createRun', { body, key });
   }
 
   /** A pass of the reaper's timer, on a host that is alive. */
@@ -291,7 +308,7 @@ export class World {
   }
 
   async #startAgain(id: string): Promise<void> {
-    const answer = await this.#call('createRun', { body: this.scenario.spec, key: 'the-run' });
+    const answer = await this.start(this.scenario.spec, 'the-run');
     if (answer.status !== 202) return;
     const again = (JSON.parse(answer.body) as { id: string }).id;
     if (again !== id) this.violations.push(`The same idempotency key started ${id} and then ${again}.`);

@@ -1,6 +1,6 @@
 /**
- * Azurite's table service inside the test's own process, in memory, on a free port: the real protocol with nothing
- * to install or to stop by pid. Its modules are internal ones, which is why azurite is pinned exactly.
+ * Azurite's table service inside the test's own process, on a free port: the real protocol with nothing to install or to
+ * stop by pid. Its modules are internal ones, which is why azurite is pinned exactly.
  */
 import { createRequire } from 'node:module';
 import type { TablesAddress } from '../../src/config.ts';
@@ -24,7 +24,8 @@ export const AZURITE_ACCOUNT = {
   key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
 } as const;
 
-export async function startAzurite(): Promise<Azurite> {
+/** In memory, or on a file that another one may go on from once this one is closed. */
+export async function startAzurite(databaseFile: string | null = null): Promise<Azurite> {
   const require = createRequire(import.meta.url);
   const TableConfiguration = require('azurite/dist/src/table/TableConfiguration').default;
   const TableServer = require('azurite/dist/src/table/TableServer').default;
@@ -34,7 +35,7 @@ export async function startAzurite(): Promise<Azurite> {
     '127.0.0.1',
     0,
     5,
-    '',
+    databaseFile ?? '',
     false,
     false,
     undefined,
@@ -46,7 +47,7 @@ export async function startAzurite(): Promise<Azurite> {
     '',
     undefined,
     false,
-    true,
+    databaseFile === null,
   );
   const server: TableServer = new TableServer(configuration);
   await server.start();
