@@ -16,7 +16,7 @@ import type { EndedRequests } from './circuit-breaker.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
 import { SloTally } from './slo-tally.ts';
-import { isBuffered, isInside, type Span, shareInside, tokensByArrival } from './window.ts';
+import { isBuffered, isInside, isShortAtOnce, type Span, shareInside, tokensByArrival } from './window.ts';
 import { WireTally } from './wire-tally.ts';
 
 export class ShardFold {
@@ -47,6 +47,8 @@ export class ShardFold {
   #streamed = 0;
   #bufferedVotes = 0;
   #streamedVotes = 0;
+  /** Streams that are too short for a vote. */
+  readonly #short = { atOnce: 0, apart: 0 };
   #lengthAsAsked = 0;
   readonly #outputLengths = new LengthRatioTally();
   readonly #promptLengths = new LengthRatioTally();
@@ -234,6 +236,8 @@ export class ShardFold {
     const buffered = isBuffered(sample);
     if (buffered === true) this.#bufferedVotes += 1;
     if (buffered === false) this.#streamedVotes += 1;
+    const atOnce = isShortAtOnce(sample);
+    if (atOnce !== null) this.#short[atOnce ? 'atOnce' : 'apart'] += 1;
     this.#noteLengths(sample);
     this.#wholeTokens.output += sample.outputTokens;
     this.#wholeTokens.units += sample.outputUnits;
@@ -303,6 +307,7 @@ export class ShardFold {
       e2e: timings.e2e.toJSON(),
       ttft: (ttftReason === null ? timings.ttft : none).toJSON(),
       ttftReason,
+      ...(this.#mayBeBuffered() && { mayBeBuffered: true as const }),
       tpot: (ttftReason === null ? timings.tpot : none).toJSON(),
       ntpot: timings.ntpot.toJSON(),
       gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
@@ -375,6 +380,11 @@ export class ShardFold {
   /** By the majority of the answers of which it can be told. */
   #isBufferedShard(): boolean {
     return this.#bufferedVotes > this.#streamedVotes;
+  }
+
+  /** No answer was long enough to tell, and most came at once. */
+  #mayBeBuffered(): boolean {
+    return this.#bufferedVotes + this.#streamedVotes === 0 && this.#short.atOnce > this.#short.apart;
   }
 
   #reasonWithoutTtft(): TtftReason | null {

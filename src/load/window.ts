@@ -54,6 +54,16 @@ export function isBuffered(sample: Sample): boolean | null {
   return sample.e2eMs - sample.ttftMs < Math.max(BUFFERED_SPREAD_MS, sample.e2eMs * BUFFERED_SPREAD_SHARE);
 }
 
+/**
+ * Of a stream that is too short for `isBuffered`: whether all of it came at once, as it does where it was held back and
+ * where the GPU is quick. Null of other answers, and of a single token, whose TTFT is right either way.
+ */
+export function isShortAtOnce(sample: Sample): boolean | null {
+  const { ttftMs, e2eMs, outputTokens } = sample;
+  if (ttftMs === null || outputTokens < 2 || outputTokens >= BUFFERED_MIN_TOKENS) return null;
+  return e2eMs - ttftMs < BUFFERED_SPREAD_MS;
+}
+
 /** Fewer tokens than this may truly come within the spread. */
 const BUFFERED_MIN_TOKENS = 32;
 /** 32 tokens in 20 ms would be 1,600 tokens/s for one stream, which no GPU of the table reaches. */

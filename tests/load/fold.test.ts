@@ -105,6 +105,33 @@ test('when only a few were held back, the stream is real', () => {
   expect(fold.summarize(0, 'no', 1, null).ttftReason).toBeNull();
 });
 
+test('short streams that come at once keep their TTFT and may have been held back, unless an answer tells', () => {
+  const short = (gapMs: number) =>
+    sample({
+      ttftMs: 400,
+      ttftReason: null,
+      gapsMs: Array(7).fill(gapMs),
+      e2eMs: 400 + 7 * gapMs,
+      outputTokens: 8,
+    });
+  const summaryOf = (...samples: ReturnType<typeof sample>[]) => {
+    const fold = new ShardFold(order(8));
+    for (const one of samples) fold.add(one, 0);
+    return fold.summarize(0, 'no', 1, null);
+  };
+  const untold = summaryOf(short(0), short(0), short(3));
+  expect(untold).toMatchObject({ ttftReason: null, mayBeBuffered: true });
+  expect(DurationHistogram.parse(untold.ttft).count).toBe(3);
+  // Real short streams, long answers that tell, and answers without a stream.
+  for (const told of [
+    [short(20), short(20), short(0)],
+    [short(0), streamed(20)],
+    [short(0), streamed(0)],
+    [sample({})],
+  ])
+    expect(summaryOf(...told)).not.toHaveProperty('mayBeBuffered');
+});
+
 test('tokens of streams that were held back are spread over their time', () => {
   const fold = new ShardFold(order(40));
   fold.openWindow(0, 0);

@@ -33,13 +33,14 @@ async function measure(
   route: Route,
   connections: number,
   requests: number,
+  outputTokens = OUTPUT_TOKENS,
 ): Promise<CellSummary> {
   const summary = await startShard(
     shardOrder(route.url, {
       route,
       authorization: `Bearer ${key}`,
       connections,
-      workload: { promptTokens: 120, outputTokens: OUTPUT_TOKENS },
+      workload: { promptTokens: 120, outputTokens },
       load: { mode: 'count', requests, maxSeconds: 60 },
       requestTimeoutMs: 60_000,
     }),
@@ -66,6 +67,13 @@ describe('Phi-4 at concurrency 1', () => {
     expect(ttft).toBeGreaterThan(0.85);
     expect(ttft).toBeLessThan(1.6);
   });
+});
+
+test('a short stream that was held back is marked as one that may have been, and a real one is not', async () => {
+  const held = await workspace.deploy('held', { environment: { SIMULATOR_FAULTS: 'fault-buffered-stream' } });
+  expect(await measure(held, chat(held), 1, 4, 24)).toMatchObject({ ttftReason: null, mayBeBuffered: true });
+  const real = await workspace.deploy('real', {});
+  expect(await measure(real, chat(real), 1, 4, 24)).not.toHaveProperty('mayBeBuffered');
 });
 
 test('X(4)/X(1) tells the wrapper of /score, which answers one at a time, from the engine that batches', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isBuffered, shareInside, tokensByArrival } from '../../src/load/window.ts';
+import { isBuffered, isShortAtOnce, shareInside, tokensByArrival } from '../../src/load/window.ts';
 import { sample } from './a-sample.ts';
 
 test('tokens of an answer that does not stream are spread over its time', () => {
@@ -49,4 +49,15 @@ test('a stream whose content all comes at once was held back; few tokens cannot 
   expect(at(1_000, 1_000)).toBe(true);
   expect(at(985, 1_000, 31)).toBeNull();
   expect(isBuffered(sample({ outputTokens: 64 }))).toBeNull();
+});
+
+test('a stream too short to tell came at once, or in pieces, which a real one only does', () => {
+  const at = (e2eMs: number, outputTokens: number) =>
+    isShortAtOnce(sample({ ttftMs: 1_000, e2eMs, outputTokens }));
+  expect(at(1_019, 31)).toBe(true);
+  expect(at(1_020, 31)).toBe(false);
+  // Long enough for a verdict; and one token, which comes at once in any case.
+  expect(at(1_000, 32)).toBeNull();
+  expect(at(1_000, 1)).toBeNull();
+  expect(isShortAtOnce(sample({ outputTokens: 8 }))).toBeNull();
 });

@@ -309,7 +309,7 @@ function compareWorkload(workload: Workload, targets: readonly Gathered[]): Work
       .toSorted((one, other) => (order === 'low' ? one.value - other.value : other.value - one.value));
   const byCost = rank(usefulCost, 'low');
   const allRows = here.flatMap(({ rows }) => rows);
-  const frontTime = allRows.every((row) => row.tpotMs.p50 !== null) ? 'tpot' : 'ntpot';
+  const frontTime = allRows.every((row) => row.tpotMs.p50 !== null && !row.mayBeBuffered) ? 'tpot' : 'ntpot';
   return {
     workload,
     cheapest: byCost[0] ?? null,

@@ -58,6 +58,7 @@ export function physicalLimitOf(
     | 'outputTokensMean'
     | 'cachedPromptShare'
     | 'tpotMs'
+    | 'mayBeBuffered'
     | 'ttftMs'
     | 'provenance'
   >,
@@ -82,7 +83,8 @@ export function physicalLimitOf(
       ? null
       : (size.weightBytes * activeShare + sequences * context * (size.kvBytesPerToken ?? 0)) / bytesPerMs;
   const alone = row.loop === 'closed' && row.level === 1;
-  const tpotMs = row.tpotMs.mean ?? (alone ? decodeMsPerToken : null);
+  // A stream that was held back has a TPOT that no hardware reaches.
+  const tpotMs = (row.mayBeBuffered ? null : row.tpotMs.mean) ?? (alone ? decodeMsPerToken : null);
 
   const uncached = 1 - (row.cachedPromptShare ?? 0);
   const promptTokens = row.promptTokensMean === null ? null : row.promptTokensMean * uncached;

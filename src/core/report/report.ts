@@ -19,6 +19,7 @@ import {
   type CellSummary,
   countKept,
   firstExamples,
+  mayBeBuffered,
   mergeHistograms,
   oneOf,
   type Rates,
@@ -146,6 +147,8 @@ export interface ReportRow extends RequestOutcomes {
   readonly e2eMs: Quantiles;
   readonly ttftMs: Quantiles;
   readonly ttftReason: TtftReason | null;
+  /** Whether streams were held back could not be told, since all answers were short and came at once; absent otherwise. */
+  readonly mayBeBuffered?: true;
   /** First text of the answer itself, after any reasoning. */
   readonly ttftAnswerMs: Quantiles;
   /** Of an open loop, from when the request was to be sent; without a sample in a closed one. */
@@ -321,6 +324,7 @@ function buildRow(
     e2eMs: quantiles('e2e'),
     ttftMs: quantiles('ttft'),
     ttftReason: reasonWithoutTtft(summaries),
+    ...(mayBeBuffered(summaries) && { mayBeBuffered: true as const }),
     ttftAnswerMs: quantiles('ttftAnswer'),
     responseMs: quantiles('response'),
     responseTtftMs: quantiles('responseTtft'),
@@ -488,7 +492,7 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
       'The length of answers was not forced, because the API has no way to or the server refuses it: compare rows by time per token and by the measured lengths, not by E2E.',
     );
   }
-  notes.push(...deploymentNotes(rows));
+  notes.push(...streamNotes(rows), ...deploymentNotes(rows));
   for (const warmUp of [run.warmUp, ...(run.furtherWarmUps ?? [])]) notes.push(...warmUpNotes(warmUp));
   const kept = rows.filter((row) => row.keptSamples !== undefined);
   if (kept.length > 0) {
@@ -515,6 +519,15 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
       `${unsteady} of ${rows.length} cells had no steady window in each repeat; their rates are over the whole measurement.`,
     );
   return notes;
+}
+
+/** Where a TTFT is told that nobody may have seen. */
+function streamNotes(rows: readonly ReportRow[]): string[] {
+  const untold = rows.filter((row) => row.mayBeBuffered);
+  if (untold.length === 0) return [];
+  return [
+    `In ${list(untold)}, all of an answer came at once and no answer was long enough to tell a quick GPU from a proxy that holds streams back: TTFT may be the time of the whole answer, and TPOT too short. E2E and NTPOT are right either way; ask for longer answers to find out.`,
+  ];
 }
 
 /** With several endpoints, what one draw of the SKU may differ by from another. */

@@ -199,6 +199,10 @@ export const reportRow = z
     e2eMs: quantiles,
     ttftMs: quantiles,
     ttftReason: z.enum(['not-streamed', 'buffered', 'no-output']).nullable(),
+    mayBeBuffered: z
+      .literal(true)
+      .exactOptional()
+      .describe('Answers came at once and were too short to tell whether the stream had been held back.'),
     ttftAnswerMs: quantiles,
     responseMs: quantiles,
     responseTtftMs: quantiles,

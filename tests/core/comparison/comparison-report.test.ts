@@ -165,6 +165,21 @@ describe('the report of a comparison', () => {
     expect(new Set(workload?.front.map(({ onFront }) => onFront))).toEqual(new Set([true, false]));
   });
 
+  test('goes by the whole time of answers where the time per token of one target may never have been seen', () => {
+    const { comparison, outcomes } = three();
+    const [first, ...others] = outcomes;
+    if (first === undefined) throw new Error('There is no outcome.');
+    const runs = first.runs.map(({ run, cells }) => ({
+      run,
+      cells: cells.map((cell) => ({
+        ...cell,
+        summary: cell.summary === null ? null : { ...cell.summary, mayBeBuffered: true as const },
+      })),
+    }));
+    const report = buildComparisonReport(comparison, [{ ...first, runs }, ...others], null);
+    expect(report.workloads[0]?.frontTime).toBe('ntpot');
+  });
+
   test('tests each other target against the cheapest, and tells what a token costs by the same interval', () => {
     const { report } = three();
     expect(

@@ -44,6 +44,14 @@ describe('the physical limit of a row', () => {
     expect(limit.decodeBandwidthShare).toBeCloseTo(share, 2);
   });
 
+  test('has no share for a TPOT of streams that may have been held back', () => {
+    const held = row('Standard_NC24ads_A100_v4', 0.5, { mayBeBuffered: true, level: 2 });
+    expect(physicalLimitOf(held, PHI_4, null)).toMatchObject({
+      tpotFloorMs: expect.closeTo(15.2, 1),
+      decodeBandwidthShare: null,
+    });
+  });
+
   test('reads the KV cache of every sequence, and of a mixture of experts the active weights', () => {
     const busy = row('Standard_NC24ads_A100_v4', 22, {
       meanInFlight: 10,

@@ -57,6 +57,14 @@ describe('a row', () => {
     expect(notes.join()).not.toContain('kept');
   });
 
+  test('whose streams may have been held back is named in a note, unless one of its repeats could tell', () => {
+    const untold = aRepeat(1, { mayBeBuffered: true });
+    const { rows, notes } = buildReport(aRun(), [untold, aRepeat(2, { mayBeBuffered: true })]);
+    expect(rows[0]).toMatchObject({ ttftReason: null, mayBeBuffered: true });
+    expect(notes.join()).toMatch(/In c1-p512-o128, all of an answer came at once .* TTFT may be the time of/);
+    expect(buildReport(aRun(), [untold, aRepeat(2)]).notes.join()).not.toContain('came at once');
+  });
+
   test('of such a version beside one that counts has what the other says', () => {
     const [row] = buildReport(aRun(), [aRepeat(1, {}), aRepeat(2)]).rows;
     expect(row).toMatchObject({ outputLengthRatio: { count: 20 }, wire: { delayedAnswers: 1 } });
