@@ -140,14 +140,15 @@ async function tellMissed(services: Services, runId: string, order: CellOrder, s
   const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
   const missed = { arrivedAtMs: services.now(), satisfiedAtMs: null, status: 'late', summary: null } as const;
   // Without it they find out by waiting.
-  await saveLast(services, { ...group, shard, shards: order.shards, ...missed }).catch(() => {});
+  const row = { ...group, shard, shards: order.shards, ...missed };
+  await insist(() => services.stores.shards.save(row)).catch(() => {});
 }
 
-/** The last word about a shard: others wait for it on a rented GPU, and nobody else tries it again. */
-async function saveLast(services: Services, row: ShardRow): Promise<void> {
+/** Writes the last word about a shard: others wait for it on a rented GPU, and nobody else tries it again. */
+async function insist(write: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await services.stores.shards.save(row);
+      await write();
       return;
     } catch (error) {
       if (attempt >= LAST_WORD_ATTEMPTS) throw error;
@@ -264,12 +265,10 @@ async function finishShard(
   summary: ShardSummary,
   canceled: boolean,
 ): Promise<ShardOutcome> {
-  const row = await readRow(services, group, shard);
-  await saveLast(services, {
-    ...row,
-    shards: order.shards,
-    status: canceled ? 'canceled' : 'measured',
-    summary,
+  const status = canceled ? 'canceled' : 'measured';
+  await insist(async () => {
+    const row = await readRow(services, group, shard);
+    await services.stores.shards.save({ ...row, shards: order.shards, status, summary });
   });
   const outcome = tellMeasured(summary, order);
   return canceled ? { ...outcome, status: 'canceled' } : outcome;

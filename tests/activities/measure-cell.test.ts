@@ -87,6 +87,12 @@ describe('measureCell', () => {
       connections: 4,
       attempted: one.attempted + other.attempted,
     });
+    // Half of the load is no measurement of the cell, whatever has become of the other half's row.
+    const [, late] = rows;
+    if (late === undefined) throw new Error('Both shards must have a row.');
+    await real.services.stores.shards.save({ ...late, status: 'late', summary: null });
+    expect(await steps.saveCell({ runId: run.id, cell, cellsDone: 1 })).toEqual({ saved: false });
+    expect(await real.services.stores.cells.list(run.id)).toEqual(cells);
 
     await steps.aggregate({ runId: run.id, stoppedBy: 'Only one cell was asked for.' });
     const stored = await real.services.stores.reports.read(run.id);
@@ -139,6 +145,42 @@ describe('measureCell', () => {
     const rows = await rowsOf('w000-c0002-r02');
     expect(await both()).toEqual(first);
     expect(await rowsOf('w000-c0002-r02')).toEqual(rows);
+  });
+
+  it('keeps what it has measured where the tables are away at its end', async () => {
+    let away = 0;
+    const { shards } = real.services.stores;
+    const { loadEngine } = real.services;
+    const patient = createSteps({
+      ...real.services,
+      stores: {
+        ...real.services.stores,
+        shards: {
+          ...shards,
+          list: async (group) => {
+            if (away === 0) return shards.list(group);
+            away -= 1;
+            throw new Error('The tables are away.');
+          },
+        },
+      },
+      loadEngine: {
+        ...loadEngine,
+        startShard: (...order) => {
+          const running = loadEngine.startShard(...order);
+          void running.summary.then(() => {
+            away = 1;
+          });
+          return running;
+        },
+      },
+    });
+    const order = orderOf(1, 7);
+    expect(await patient.measureCell({ runId: run.id, order, shard: 0 })).toMatchObject({
+      status: 'measured',
+    });
+    expect(away).toBe(0);
+    expect(await rowsOf('w000-c0001-r07')).toMatchObject([{ status: 'measured' }]);
   });
 
   it('is late where its sibling was measured with another activity, which a crash has started again', async () => {
