@@ -42,14 +42,15 @@ export function ratesOf(
 }
 
 /**
- * What must be equal for two results to be of the same thing: the spec but for its seed, its limits and the model's
- * version (which has a sentence of its own), the metric, and the machines as ARM told them.
+ * What must be equal for two results to be of the same thing: the spec but for its seed, its limits, whether samples are
+ * kept, and the model's version (which has a sentence of its own); the metric, and the machines as ARM told them.
  */
 function sameAs(spec: BenchmarkSpec, cells: readonly CellRecord[], metric: RateMetric): string {
   const { seed: _, limits: __, model, ...asked } = spec;
+  const { keepSamples: ___, ...measure } = spec.measure;
   const machines = cells.map(({ provenance: { sku, instances, region } }) => `${instances}x${sku}@${region}`);
   const parts = [
-    asked,
+    { ...asked, measure },
     model === null ? null : { ...model, version: null },
     metric,
     [...new Set(machines)].sort(),

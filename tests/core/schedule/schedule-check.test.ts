@@ -80,10 +80,11 @@ describe('a result beside those before it', () => {
     expect(check?.leftOut[0]).toContain(why);
   });
 
-  it('says nothing against another spec, and does not mind another seed or other limits', () => {
+  it('says nothing against another spec, and does not mind another seed, other limits or kept samples', () => {
     const other = aSpec({ concurrency: { levels: [1, 2] } });
     expect(checkTarget(three, measured(cellsOf(2_560), other), 'last-good')?.leftOut).toHaveLength(3);
-    const same = aSpec({ seed: 7, limits: { maxMinutes: 60 } });
+    const kept = { mode: 'steady', keepSamples: true };
+    const same = aSpec({ seed: 7, limits: { maxMinutes: 60 }, measure: kept });
     expect(checkTarget(three, measured(cellsOf(2_560), same), 'last-good')?.leftOut).toEqual([]);
   });
 
