@@ -3,6 +3,7 @@
  * `local.settings.json` say, as in Azure, with the local tables. What may cost money is refused before anything starts.
  */
 import { type Config, ConfigError, isLoopbackHttp, readConfig } from '../config.ts';
+import type { Places } from './azure-mark.ts';
 import { localTables, NOBODYS_SUBSCRIPTION, present, type Settings } from './local-settings.ts';
 
 export interface AzureWishes {
@@ -57,9 +58,25 @@ export function refuseAzure({ env, file, willReap }: AzureWishes): string | null
   return `Not started against Azure: ${faults.join(' ')}`;
 }
 
+/** Where runs rent; the settings must be free of faults. */
+export function placesOf({ env, file }: Pick<AzureWishes, 'env' | 'file'>): Places {
+  const { workspaces, armEndpoint } = readConfig(composeAzureSettings({ env, file }, ANY_ADDRESSES));
+  return Object.fromEntries(
+    Object.entries(workspaces).map(([name, { subscriptionId, resourceGroup, workspace }]) => [
+      name,
+      `${subscriptionId}/${resourceGroup}/${workspace} at ${armEndpoint}`,
+    ]),
+  );
+}
+
 /** The watchdog that the settings name; null where they name none. */
 export function watchdogOf(settings: Settings): string | null {
   return settings.WATCHDOG_APP?.trim() || null;
+}
+
+/** What starts the app again as it was started, with what it is refused without. */
+export function azureStartCommand(settings: Settings): string {
+  return `npm start -- --azure${watchdogOf(settings) === null ? ' --i-will-reap' : ''}`;
 }
 
 function findSettingFaults(settings: Record<string, string>, given: Settings): string[] {

@@ -4,7 +4,7 @@
  * complete. With `--azure` the cloud holds tables only, and Azure ML is the real one: in a state folder of its own, so
  * that no simulated run is ever taken up again against Azure, nor the other way around.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiClient } from '../cli/api-client.ts';
@@ -12,7 +12,14 @@ import { onInterrupt } from '../cli/interrupt.ts';
 import { COMPARISON_STATES } from '../core/comparison/comparison-record.ts';
 import { messageOf } from '../core/failure.ts';
 import { isFinal, RUN_STATES } from '../core/run.ts';
-import { composeAzureSettings, refuseAzure, watchdogOf } from './azure-settings.ts';
+import { isOfAzure, markAsAzure } from './azure-mark.ts';
+import {
+  azureStartCommand,
+  composeAzureSettings,
+  placesOf,
+  refuseAzure,
+  watchdogOf,
+} from './azure-settings.ts';
 import { outliveClosedOutput } from './closed-output.ts';
 import { adoptOrStartCloud, type RunningCloud, stopCloud } from './cloud/launch.ts';
 import { readInstallationId } from './installation-id.ts';
@@ -39,9 +46,6 @@ const UNDO_LIMIT_MS = 5_000;
 
 /** A stack trace is for the log file; the terminal gets its first lines. */
 const TERMINAL_LINE_CHARACTERS = 500;
-
-/** A file in each state folder whose runs are on real Azure. */
-const AZURE_MARK = 'real-azure';
 
 interface RunningHost {
   readonly baseUrl: string;
@@ -90,6 +94,7 @@ async function runLocal({ azure, willReap }: StartArguments, stop: StopRequest):
   const lock = takeProcessLock(folder.hostLock);
   if (lock === null) throw new Error(explainSecondHost(readPidFile(folder.hostFile), folder.path));
   try {
+    if (azure) markAsAzure(folder.path, placesOf({ env: process.env, file }));
     return await runHost(folder, file, azure, stop);
   } finally {
     lock.release();
@@ -100,7 +105,7 @@ function openFolder(azure: boolean): StateFolder {
   const folder = openStateFolder(process.env);
   if (!azure) {
     // A simulated reaper would find none of the endpoints whose leases lie there, and close them all.
-    if (existsSync(join(folder.path, AZURE_MARK)))
+    if (isOfAzure(folder.path))
       throw new Error(
         `The state in ${folder.path} is that of runs on real Azure; start it with --azure and FOUNDRY_BENCH_STATE as it was then.`,
       );
@@ -108,7 +113,6 @@ function openFolder(azure: boolean): StateFolder {
   }
   const path = join(folder.path, 'azure');
   mkdirSync(path, { recursive: true });
-  writeFileSync(join(path, AZURE_MARK), '');
   return layOutStateFolder(path);
 }
 
@@ -227,7 +231,7 @@ async function stopEverything(
   }
   const reason =
     alive === null ? 'Whether a run is alive could not be told' : `Runs that are alive: ${alive}`;
-  const start = isAzure ? 'npm start -- --azure' : 'npm start';
+  const start = isAzure ? azureStartCommand(process.env) : 'npm start';
   console.log(`${reason}. The local cloud stays (pid ${cloud.pid}), and the next \`${start}\` resumes.`);
   console.log(`\`kill ${cloud.pid}\` ends it; by itself it ends after ten minutes without a host.`);
   if (isAzure) console.log(`Their endpoints are on Azure and billed meanwhile. ${sayWhoReaps()}`);

@@ -2,7 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { type AzureWishes, composeAzureSettings, refuseAzure } from '../../src/local/azure-settings.ts';
+import {
+  type AzureWishes,
+  azureStartCommand,
+  composeAzureSettings,
+  refuseAzure,
+} from '../../src/local/azure-settings.ts';
+import { readArguments } from '../../src/local/start.ts';
 import { composeAzureBanner } from '../../src/local/start-banner.ts';
 
 const ADDRESSES = { tablesPort: 7, installationId: 'local-0123456789ab' };
@@ -36,6 +42,15 @@ describe('starting against Azure', () => {
     ],
   ])('works with a workspace from %s, and a user who will reap', (_, wishes) => {
     expect(refuse({ ...wishes, willReap: true })).toBeNull();
+  });
+
+  it.each([
+    ['a user who will reap', WORKSPACE],
+    ['a watchdog', { ...WORKSPACE, WATCHDOG_APP: 'func-watchdog-abc', INSTALLATION_ID: 'bench-abc' }],
+  ])('works again, with %s, by the command that is told when it stops', (_, env) => {
+    const args = readArguments(azureStartCommand(env).split(' ').slice(3));
+    expect(args).toMatchObject({ azure: true });
+    expect(refuse({ env, willReap: typeof args === 'object' && args.willReap })).toBeNull();
   });
 
   it('works with a watchdog of the same owner tag in the place of that user', () => {

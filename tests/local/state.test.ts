@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { markAsAzure } from '../../src/local/azure-mark.ts';
+import { placesOf } from '../../src/local/azure-settings.ts';
 import { readInstallationId } from '../../src/local/installation-id.ts';
 import { readSettingsFile } from '../../src/local/local-settings.ts';
 import { openLogFile } from '../../src/local/log-file.ts';
@@ -200,6 +202,21 @@ describe('the host process', () => {
     expect(status).toBe(2);
     expect(stderr).toContain('runs on real Azure');
     expect(readdirSync(folder)).toEqual(['real-azure']);
+  });
+
+  it('refuses --azure where a name of the state means another workspace, before a cloud is started', () => {
+    const azure = {
+      AZURE_SUBSCRIPTION_ID: '11111111-2222-3333-4444-555555555555',
+      AZURE_RESOURCE_GROUP: 'group',
+      AZURE_ML_WORKSPACE: 'lab',
+      WORKSPACES: '',
+    };
+    mkdirSync(at('azure'));
+    markAsAzure(at('azure'), placesOf({ env: azure, file: {} }));
+    const { status, stderr } = start({ ...azure, AZURE_ML_WORKSPACE: 'other' }, ['--azure', '--i-will-reap']);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/group\/lab at .* as "default".*group\/other at .*go on to be billed/);
+    expect(readdirSync(at('azure'))).not.toContain('cloud.lock');
   });
 
   it('refuses --azure without workspace and watchdog, naming both, before anything is made', () => {
