@@ -268,7 +268,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   putSchedule: {
     summary: 'Create a schedule, or put it in the place of the one that is there',
-    description: 'It starts nothing by itself; a timer looks at the schedules once a minute.',
+    description:
+      'It starts nothing by itself; a timer looks at the schedules once a minute. What it starts is planned first, but where the same one is put with "enabled": false: that is taken whatever Azure says.',
     tag: 'schedules',
     path: scheduleName,
     body: json(scheduleRequest, SCHEDULE_EXAMPLES),

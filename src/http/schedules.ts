@@ -1,4 +1,5 @@
 /** The calls about schedules: put one, look at them and their history, delete one. */
+import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_NAME } from '../activities/run-schedules.ts';
 import type { Fault, Parsed } from '../core/failure.ts';
 import { isFinal } from '../core/run.ts';
@@ -31,14 +32,18 @@ export async function putSchedule({ request, services }: ApiCall): Promise<ApiAn
   const { name = '' } = request.params;
   const body = await readJsonBody(request);
   const { parsed, work } = parseSchedule(name, body, services.now());
-  const lookedUp = await Promise.all([
-    workFaults(services, parsed, work),
-    webhookFaults(services, body),
-    parsed.ok ? baselineFaults(services, parsed.value) : [],
-  ]);
+  const existing = parsed.ok ? await services.stores.schedules.read(name) : null;
+  // Whoever pauses one wants it to rent no more; that must not wait for Azure, nor for what can not be planned any more.
+  const pauses = parsed.ok && existing !== null && isPauseOf(existing, parsed.value);
+  const lookedUp = pauses
+    ? []
+    : await Promise.all([
+        workFaults(services, parsed, work),
+        webhookFaults(services, body),
+        parsed.ok ? baselineFaults(services, parsed.value) : [],
+      ]);
   const faults: Fault[] = [...(parsed.ok ? [] : parsed.faults), ...lookedUp.flat()];
   if (!parsed.ok || faults.length > 0) throw invalidInput(faults);
-  const existing = await services.stores.schedules.read(name);
   if (existing === null && (await services.stores.schedules.list()).length >= MOST_SCHEDULES)
     throw new Problem(
       409,
@@ -50,6 +55,12 @@ export async function putSchedule({ request, services }: ApiCall): Promise<ApiAn
   );
   const view = viewSchedule(record, services.now());
   return answerJson(existing === null ? 201 : 200, view, { location: view.links.self });
+}
+
+/** The same as it was put before, and now it rests. */
+function isPauseOf(existing: Schedule, { enabled, ...schedule }: Schedule): boolean {
+  const names = Object.keys(schedule) as (keyof typeof schedule)[];
+  return !enabled && names.every((name) => isDeepStrictEqual(existing[name], schedule[name]));
 }
 
 /** `GET /api/schedules`: all of them, by name. */

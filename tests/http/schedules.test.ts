@@ -171,6 +171,20 @@ describe('a schedule', () => {
     });
   });
 
+  it('is paused though what it starts can not be planned any more, and neither changed nor resumed', async () => {
+    await call('PUT', 'outlived', A_BODY);
+    const run = { ...A_RUN, model: { name: 'Phi-4', version: '99' } };
+    await real.services.stores.schedules.change('outlived', () => ({ work: { kind: 'run', body: run } }));
+    const put = (fields: object) => call('PUT', 'outlived', { ...A_BODY, run, ...fields });
+    const refused = { status: 400, json: { faults: [{ path: 'run.model.version' }] } };
+    expect(await put({ enabled: false, keep: 5 })).toMatchObject(refused);
+    expect(await put({ enabled: false })).toMatchObject({
+      status: 200,
+      json: { enabled: false, nextDueAt: null },
+    });
+    expect(await put({ enabled: true })).toMatchObject(refused);
+  });
+
   it('never shows or stores what its webhook is signed with', async () => {
     const webhook = { url: 'https://hooks.example.com/x', secretSetting: 'WEBHOOK_SECRET_TEST' };
     const services = {
