@@ -36,7 +36,7 @@ export type AnyComparisonReport = Pick<ComparisonReport, 'headline' | 'workloads
 export function comparisonSections(report: AnyComparisonReport, partial: boolean): Markup[] {
   const { workloads, targets = [], pairs = [] } = report;
   const labels = labelsOf(report);
-  const charts = comparisonCharts(workloads, labels);
+  const charts = comparisonCharts(report, labels);
   const notes = notesSection(report.warnings ?? []);
   if (workloads.length === 0) return [markup('p', { class: 'empty' }, 'Nothing was measured.'), notes];
   return [
@@ -65,10 +65,14 @@ function answerSection(headline: readonly string[]): Markup {
   );
 }
 
-function comparisonCharts(workloads: AnyComparisonReport['workloads'], labels: readonly string[]): Chart[] {
+function comparisonCharts(
+  { workloads, targets = [] }: AnyComparisonReport,
+  labels: readonly string[],
+): Chart[] {
   const several = workloads.length > 1;
+  const byToken = targets.flatMap((target) => (target.tokenPricesUsdPerMillion == null ? [] : target.label));
   return workloads
-    .flatMap((workload, index) => workloadCharts(workload, { index, several, labels }))
+    .flatMap((workload, index) => workloadCharts(workload, { index, several, labels, byToken }))
     .filter((chart) => chart !== null);
 }
 
@@ -88,7 +92,14 @@ function workloadCharts(
     index,
     several,
     labels,
-  }: { readonly index: number; readonly several: boolean; readonly labels: readonly string[] },
+    byToken,
+  }: {
+    readonly index: number;
+    readonly several: boolean;
+    readonly labels: readonly string[];
+    /** Labels of the targets of which tokens are paid for, and not time. */
+    readonly byToken: readonly string[];
+  },
 ): (Chart | null)[] {
   const name = describeWorkload(workload);
   const titled = (title: string) => (several ? `${title}: ${name}` : title);
@@ -109,10 +120,13 @@ function workloadCharts(
         id: `cost-${index}`,
         title: titled('Cost of a million output tokens'),
         axis: `USD per million output tokens${within}`,
-        reading:
-          'Each target at its cheapest level. The cost is the price by the rate, so its interval is that of the rate; the shortest bar is the cheapest.',
+        reading: `Each target at its cheapest level. The cost is the price by the rate, so its interval is that of the rate; ${byToken.length === 0 ? '' : 'what is paid by the token has none; '}the shortest bar is the cheapest.`,
       },
-      rows(byCost, (standing) => costEstimate(standing, entryOf(standing))),
+      rows(byCost, (standing) =>
+        byToken.includes(standing.label)
+          ? { value: standing.value, lower: null, upper: null }
+          : costEstimate(standing, entryOf(standing)),
+      ),
     ),
     targetBarsChart(
       {
@@ -157,7 +171,9 @@ function costEstimate({ value }: Standing, entry: MatchedEntry | null): Estimate
 }
 
 function verdictSection(pairs: readonly PairComparison[]): Markup[] {
-  if (pairs.length === 0) return [];
+  // All pairs have the same first one: the cheapest, or where none is known to be that, the first of the request.
+  const [against] = pairs;
+  if (against === undefined) return [];
   const told = pairs.flatMap(({ incomparable, ttftNotComparable }) => [
     ...incomparable.map(({ sentence }) => sentence),
     ...(ttftNotComparable === null ? [] : [ttftNotComparable]),
@@ -166,7 +182,7 @@ function verdictSection(pairs: readonly PairComparison[]): Markup[] {
     markup('h3', {}, 'Verdicts'),
     scrollTable(
       'verdicts',
-      { label: 'Verdicts', caption: 'Each target against the cheapest' },
+      { label: 'Verdicts', caption: `Each other target against ${against.first}` },
       [
         headCell('Target', 'against', null),
         headCell('Verdict', 'speaks of', null),
@@ -320,7 +336,8 @@ function madeSection(targets: readonly TargetSummary[]): Markup[] {
   ];
 }
 
-function madeRow({ label, failure, made, hourlyUsd, costOfUse }: TargetSummary): Markup {
+function madeRow(target: TargetSummary): Markup {
+  const { label, failure, made, costOfUse } = target;
   const troubled = failure === null ? null : markup('small', { class: 'problem-text' }, failure);
   if (made === null)
     return markup(
@@ -329,17 +346,11 @@ function madeRow({ label, failure, made, hourlyUsd, costOfUse }: TargetSummary):
       markup('th', { scope: 'row' }, label),
       markup('td', { colspan: 4 }, 'Nothing was measured.', troubled),
     );
-  const { price, priceReason } = made;
   return markup(
     'tr',
     {},
     markup('th', { scope: 'row' }, label, markup('small', {}, machineOf(made)), troubled),
-    markup(
-      'td',
-      { class: 'number' },
-      hourlyUsd === null ? (priceReason ?? NONE) : exactly(hourlyUsd, 4),
-      price === null ? null : markup('small', {}, `since ${price.since.slice(0, 10)}`),
-    ),
+    priceCell(target, made),
     markup('td', {}, describeMeasuring(made), markup('small', {}, describeWarmUp(made))),
     markup(
       'td',
@@ -361,6 +372,25 @@ function madeRow({ label, failure, made, hourlyUsd, costOfUse }: TargetSummary):
               .join(', '),
           ]),
     ),
+  );
+}
+
+function priceCell(
+  { hourlyUsd, tokenPricesUsdPerMillion: byToken }: TargetSummary,
+  { price, priceReason }: FiguresMade,
+): Markup {
+  if (byToken != null)
+    return markup(
+      'td',
+      { class: 'number' },
+      `${writeDigits(byToken.input)} in, ${writeDigits(byToken.output)} out`,
+      markup('small', {}, 'per million tokens'),
+    );
+  return markup(
+    'td',
+    { class: 'number' },
+    hourlyUsd === null ? (priceReason ?? NONE) : exactly(hourlyUsd, 4),
+    price === null ? null : markup('small', {}, `since ${price.since.slice(0, 10)}`),
   );
 }
 

@@ -1,6 +1,7 @@
 /**
- * A report of a run or of a comparison as one HTML file that can be mailed: it loads nothing, runs nothing, and shows the same charts as the
- * page, drawn beforehand. Every text in it is escaped, and its policy admits its own style and nothing else.
+ * A report of a run or of a comparison as one HTML file that can be mailed: it loads nothing, runs nothing, and shows
+ * the same charts as the page, drawn beforehand. Every text in it is escaped, and its policy admits its own style and
+ * nothing else.
  */
 import { createHash } from 'node:crypto';
 import type { ComparisonRecord } from '../core/comparison/comparison-record.ts';

@@ -91,7 +91,12 @@ describe.skipIf(!hasChromium)('comparisons in Chromium', () => {
   });
 
   test('show where each target stands, and its run behind a link', async () => {
-    const script = { comparisons: [sampleComparisonView()], endpoints: [anEndpoint({ runId: runIdOf(1) })] };
+    const ending = (minutes: number) => ({
+      runId: runIdOf(1),
+      expiresAt: new Date(Date.now() + minutes * 60_000).toISOString(),
+    });
+    const endpoints = [anEndpoint({ name: 'fb-soon-a1', ...ending(20) }), anEndpoint(ending(54))];
+    const script = { comparisons: [sampleComparisonView()], endpoints };
     const { page } = await open(script, HASH);
     const rows = page.locator('table.targets tbody tr');
     await rows.nth(2).waitFor();
@@ -107,7 +112,9 @@ describe.skipIf(!hasChromium)('comparisons in Chromium', () => {
     expect(await page.getByRole('link', { name: '2 x A100' }).getAttribute('href')).toBe(
       `#/runs/${runIdOf(1)}`,
     );
-    expect(await page.locator('.tiles', { hasText: 'Alive now' }).textContent()).toContain('Alive now1');
+    expect(await page.locator('.tiles', { hasText: 'Alive now' }).textContent()).toContain(
+      'Alive now2deleted at the latest in 54 min',
+    );
   });
 
   test('are canceled after a question', async () => {
@@ -138,6 +145,15 @@ describe.skipIf(!hasChromium)('comparisons in Chromium', () => {
     expect(host.requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path)).toEqual([
       '/api/endpoints/fb-leaked-a1',
     ]);
+  });
+
+  test('what one of them keeps for further runs can be deleted there, too', async () => {
+    const kept = anEndpoint({ name: 'fb-kept-a1', runId: runIdOf(0), keptUntil: '2026-01-15T13:00:00.000Z' });
+    const { page } = await open({ comparisons: [sampleComparisonView()], endpoints: [kept] }, HASH);
+    await page.getByText('kept for further runs until').waitFor();
+    await page.getByRole('button', { name: 'Delete fb-kept-a1' }).click();
+    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.locator('table.endpoints').waitFor({ state: 'detached' });
   });
 
   test("the bars, the front and the tables are the JSON's values", async () => {

@@ -327,14 +327,21 @@ describe.skipIf(!hasChromium)('the page in Chromium', () => {
 
   test('a start that is refused is told, and can be tried again under the same key', async () => {
     const { page, host } = await open({ plan: aPlanAnswer() }, '#/new');
+    const starts = () =>
+      host.requests.filter((request) => request.path === '/api/runs' && request.method === 'POST');
     await page.getByRole('button', { name: 'Work out the plan' }).click();
     await page.getByRole('button', { name: /^Start the run, for/ }).click();
     await page.getByRole('alert').getByText('Not now.').waitFor();
+    await page.getByRole('button', { name: /^Start the run, for/ }).click();
+    await expect.poll(starts).toHaveLength(2);
+    // The same body once more is no second run, however often its plan is worked out.
     host.script.startedRun = aView();
+    await page.getByRole('button', { name: 'Work it out again' }).click();
+    await page.getByRole('alert').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: /^Start the run, for/ }).click();
     await page.getByRole('heading', { name: 'Phi-4 version 7' }).waitFor();
-    const keys = host.requests.filter((request) => request.path === '/api/runs' && request.method === 'POST');
-    expect(new Set(keys.map((request) => request.idempotencyKey)).size).toBe(1);
+    expect(starts()).toHaveLength(3);
+    expect(new Set(starts().map((request) => request.idempotencyKey)).size).toBe(1);
   });
 
   test('where Azure tells no SKUs, one is named in a field', async () => {

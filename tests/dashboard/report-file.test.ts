@@ -100,6 +100,26 @@ test('a figure has an interval only where one is known of it', () => {
   expect(intervals({ ...rest, workloads: judged })).toBe(0);
 });
 
+test('what is paid by the token costs the same at any rate: its cost has no interval, and its prices are told', () => {
+  const { targets, ...rest } = sampleComparisonReport();
+  const prices = { input: 2.5, output: 10 };
+  const paid = targets.map((target) =>
+    target.label === 'H100' ? { ...target, hourlyUsd: null, tokenPricesUsdPerMillion: prices } : target,
+  );
+  const html = comparisonToHtml({ ...rest, targets: paid }, RECORD, false);
+  // Three targets with intervals of rates and two with intervals of costs, in two widths.
+  expect(html.match(/class="interval"/g)).toHaveLength(10);
+  expect(html).toContain('what is paid by the token has none');
+  expect(html).toContain('2.50 in, 10.0 out');
+});
+
+test('verdicts name what the others are held against, which is not always the cheapest', () => {
+  const { pairs, ...rest } = sampleComparisonReport();
+  const [first] = pairs;
+  const html = comparisonToHtml({ ...rest, pairs }, RECORD, false);
+  expect(html).toContain(`<caption>Each other target against ${first?.first}</caption>`);
+});
+
 test('a tiny p is told without digits', () => {
   const { pairs, ...rest } = sampleComparisonReport();
   const tiny = pairs.map((pair) => ({ ...pair, result: { ...pair.result, pValue: 4.6e-14 } }));

@@ -19,6 +19,7 @@ export interface ScriptedEndpoint {
   readonly createdAt: string | null;
   readonly expiresAt: string | null;
   readonly costUsd: number | null;
+  readonly keptUntil?: string | null;
   readonly leaked: boolean;
   readonly releaseError: string | null;
 }

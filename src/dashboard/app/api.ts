@@ -78,7 +78,7 @@ export function createApi(askForKey: (wasRefused: boolean) => Promise<string | n
   };
 }
 
-/** A 404 is no problem: there is nothing yet, or nothing of that name. */
+/** A 404 is no problem, nor a 409: there is nothing of that name, or nothing yet. */
 export function noneYet(error: unknown): null {
   if (error instanceof ApiProblem && (error.status === 404 || error.status === 409)) return null;
   throw error;

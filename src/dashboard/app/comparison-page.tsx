@@ -5,7 +5,7 @@ import { type AnyComparisonReport, comparisonSections } from '../comparison-sect
 import { NONE, writeAmount, writeDuration, writeShare, writeUntil, writeUsd } from '../wording.ts';
 import { type Api, type ApiProblem, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
-import { type EndpointList, Endpoints, type EndpointView, LeakBanner } from './endpoints.tsx';
+import { type EndpointList, Endpoints, type EndpointView, isLeft, LeakBanner } from './endpoints.tsx';
 import { asProblem, usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
@@ -117,7 +117,7 @@ export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: 
               <ResultsFiles api={api} path={path} id={id} act={act} />
             )}
           </p>
-          {seen.alive.some((endpoint) => endpoint.leaked) && (
+          {seen.alive.some(isLeft) && (
             <Endpoints
               list={{ endpoints: seen.alive }}
               onDelete={(endpoint) => act(() => deleteEndpoint(endpoint))}
@@ -155,7 +155,12 @@ function Standing({ comparison }: { comparison: ComparisonView }) {
 function Progress({ comparison, alive }: { comparison: ComparisonView; alive: readonly EndpointView[] }) {
   const { progress, cost } = comparison;
   const { cellsDone, cellsPlanned, targetsDone, targetsPlanned, etaSeconds } = progress;
-  const expiresAt = alive.find((endpoint) => endpoint.expiresAt !== null)?.expiresAt ?? null;
+  // Times of one spelling sort as texts.
+  const expiresAt =
+    alive
+      .flatMap((endpoint) => endpoint.expiresAt ?? [])
+      .toSorted()
+      .at(-1) ?? null;
   return (
     <section class="progress" aria-label="Progress">
       <progress max={Math.max(1, cellsPlanned)} value={cellsDone} aria-label="Measurements done" />

@@ -18,6 +18,11 @@ export interface EndpointView {
   readonly releaseError: string | null;
 }
 
+/** Nobody measures on it any more: it was left behind, or its user keeps it; whoever looks may want to end it. */
+export function isLeft({ leaked, keptUntil = null }: EndpointView): boolean {
+  return leaked || keptUntil !== null;
+}
+
 export interface EndpointList {
   readonly endpoints: readonly EndpointView[];
   /** What could not be looked at. */
@@ -145,7 +150,7 @@ function CleanUp({
   onDelete: (endpoint: EndpointView) => void;
 }) {
   const { leaked, keptUntil, releaseError, name } = endpoint;
-  if (!leaked && (keptUntil ?? null) === null) return <>by its run</>;
+  if (!isLeft(endpoint)) return <>by its run</>;
   return (
     <>
       {leaked ? (

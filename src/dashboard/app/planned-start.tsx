@@ -50,6 +50,15 @@ export function usePlannedStart<Answer extends Bounded>({
   const [busy, setBusy] = useState<'planning' | 'starting' | null>(null);
   const summary = useRef<HTMLDivElement>(null);
   const version = useRef(0);
+  const keys = useRef(new Map<string, string>());
+
+  /** A body has one key as long as the form is shown: whether a start that failed has started it, nobody may know. */
+  const keyOf = (body: object): string => {
+    const text = JSON.stringify(body);
+    const key = keys.current.get(text) ?? newKey();
+    keys.current.set(text, key);
+    return key;
+  };
 
   const attempt = async (what: 'planning' | 'starting', action: () => Promise<void>) => {
     setBusy(what);
@@ -87,7 +96,7 @@ export function usePlannedStart<Answer extends Bounded>({
         const asked = version.current;
         const body = compose();
         const answer = await api.send<Answer>('POST', '/api/plans', body);
-        if (asked === version.current) setPlanned({ answer, body, idempotencyKey: newKey() });
+        if (asked === version.current) setPlanned({ answer, body, idempotencyKey: keyOf(body) });
       }),
     start: () => {
       if (planned === null) return;

@@ -6,7 +6,7 @@ import { type AnyReport, reportSections } from '../report-sections.ts';
 import { writeDuration, writeUntil, writeUsd } from '../wording.ts';
 import { type Api, type ApiProblem, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
-import { type EndpointList, Endpoints, type EndpointView } from './endpoints.tsx';
+import { type EndpointList, Endpoints, type EndpointView, isLeft } from './endpoints.tsx';
 import { asProblem, usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
@@ -110,7 +110,7 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
             )}
             {value.run.progress.cellsDone > 0 && <ResultsFiles api={api} path={path} id={id} act={act} />}
           </p>
-          {value.alive.some((endpoint) => endpoint.leaked || (endpoint.keptUntil ?? null) !== null) && (
+          {value.alive.some(isLeft) && (
             <Endpoints
               list={{ endpoints: value.alive }}
               onDelete={(endpoint) => act(() => deleteEndpoint(endpoint))}

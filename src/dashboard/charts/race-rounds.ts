@@ -1,5 +1,5 @@
 /** A race: what a million tokens cost on each candidate in each round, and where one was dropped. */
-import { writeUsd } from '../wording.ts';
+import { writeTick, writeUsd } from '../wording.ts';
 import type { Chart } from './chart.ts';
 import { lookOf } from './level-chart.ts';
 import { drawAxes, drawing, drawSeries, type PlotPoint, plotArea } from './plot.ts';
@@ -40,7 +40,7 @@ export function raceChart(series: readonly RaceSeries[]): Chart | null {
         drawAxes(
           area,
           { scale: x, title: 'Round' },
-          { scale: y, title: 'USD per million output tokens', write: (value) => `$${value}` },
+          { scale: y, title: 'USD per million output tokens', write: (value) => `$${writeTick(value)}` },
         ),
         series.map((one, index) =>
           drawSeries(
