@@ -197,10 +197,15 @@ function faultsInPair(
   const pair = `"${second}" against "${first}"`;
   if (ratio === null || lower === null || upper === null)
     return [`${pair} has no ratio with an interval.${explainMissing([first, second], report)}`];
-  if (inside || Math.abs(Math.log(ratio / drawn)) <= Math.log(1 + EXPLAINED_WITHIN)) return [];
+  if (inside || isExplained(ratio, drawn)) return [];
   return [
     `${pair} was measured as ${times(ratio)} (${span(lower, upper)}); calibration implies ${times(calibrated)}, and ${times(drawn)} for the machines that were drawn.`,
   ];
+}
+
+/** Whether the speeds that the machines have drawn make the ratio what it is. */
+function isExplained(ratio: number, drawn: number): boolean {
+  return Math.abs(Math.log(ratio / drawn)) <= Math.log(1 + EXPLAINED_WITHIN);
 }
 
 /** What the report says of targets that stand in none of its rankings. */
@@ -259,7 +264,7 @@ function renderOrder(checks: readonly PairCheck[]): string[] {
   ];
 }
 
-function renderChecks(checks: readonly PairCheck[], width: number): string[] {
+export function renderChecks(checks: readonly PairCheck[], width: number): string[] {
   const columns = [
     { title: 'rate of', align: 'left' },
     { title: 'against', align: 'left' },
@@ -274,11 +279,13 @@ function renderChecks(checks: readonly PairCheck[], width: number): string[] {
     ratio === null ? '-' : times(ratio),
     lower === null || upper === null ? '-' : span(lower, upper),
     times(calibrated),
-    lower === null || upper === null
+    ratio === null || lower === null || upper === null
       ? '-'
       : inside
         ? 'inside'
-        : `outside, as one in twenty is; the speeds drawn here make it ${times(drawn)}`,
+        : isExplained(ratio, drawn)
+          ? `outside, as one in twenty is; the speeds drawn here make it ${times(drawn)}`
+          : `outside, and the speeds drawn here make it ${times(drawn)}`,
   ]);
   return renderTable(columns, rows, width);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparisonReport } from '../../src/core/comparison/comparison-report.ts';
 import type { ComparisonView } from '../../src/http/comparison-view.ts';
-import { checkPairs, findComparisonFaults } from '../../src/local/demo-comparison.ts';
+import { checkPairs, findComparisonFaults, renderChecks } from '../../src/local/demo-comparison.ts';
 
 const LABELS = ['1xNC24', '2xNC24', '1xNC48', '1xNC40 H100'];
 const AS_CALIBRATED = { '2xNC24': 1, '1xNC48': 1.432, '1xNC40 H100': 1.559 };
@@ -100,6 +100,9 @@ describe("the proof of a comparison's demo", () => {
     expect(faultsOf(aReport({ '1xNC48': 1.5 }, { percent: 1 }), slow).join()).not.toContain(
       'calibration implies',
     );
+    const text = (draws: Map<string, number[]>) => renderChecks(checkPairs(report, draws), 400).join('\n');
+    expect(text(slow)).toContain('outside, as one in twenty is; the speeds drawn here make it 1.5');
+    expect(text(new Map())).toContain('outside, and the speeds drawn here make it 1.432 x');
     expect(faultsOf(report).join()).toContain(
       '"1xNC48" against "1xNC24" was measured as 1.500 x (1.485 to 1.515); calibration implies 1.432 x',
     );
