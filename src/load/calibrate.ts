@@ -13,8 +13,13 @@ import { buildPrompt } from '../core/requests/prompt.ts';
 import { sendOnce } from './probe.ts';
 import type { TargetOrder } from './request.ts';
 
-/** Prompts of one length that are tried: a correction takes out nine tenths of an error and more. */
+/** Rates that are tried for one length: a correction takes out nine tenths of an error and more. */
 const TRIES = 5;
+/** Prompts of 64 tokens differ by some 4 % among themselves, and the less the longer they are: so many tokens are looked at. */
+const TOKENS_A_TRY = 1_024;
+const MOST_PROMPTS_A_TRY = 16;
+/** Further off than this share, or than these tokens, one prompt says enough to correct the rate. */
+const FAR_OFF = { share: 0.1, tokens: 8 };
 /** Only the prompt is of interest; an answer of one token may be empty. */
 const OUTPUT_TOKENS = 4;
 
@@ -58,7 +63,7 @@ interface Found {
   readonly requests: number;
 }
 
-/** Tries prompts until one has its length; gives the nearest where none comes near enough. */
+/** Tries rates until the mean of their prompts has its length; gives the nearest where none comes near enough. */
 async function findRate(
   order: CalibrateOrder,
   promptTokens: number,
@@ -70,23 +75,59 @@ async function findRate(
   const { charactersPerToken, templateTokens } = from;
   let rate: TextRate = { charactersPerToken, templateTokens };
   let nearest: Found = { rate, error: null, point: null, requests: 0 };
+  let last: TextPoint | null = null;
   for (let tries = 1; tries <= TRIES; tries += 1) {
-    const index = firstIndex + tries - 1;
-    const prompt = buildPrompt({ promptTokens, sharedPrefixTokens, ...rate }, order.seed, index);
-    const target = { ...order, charactersPerToken: rate.charactersPerToken };
-    const { failure, promptTokens: tokens } = await sendOnce(target, OUTPUT_TOKENS, prompt, index);
-    nearest = { ...nearest, requests: tries };
-    if (failure !== null || tokens === null) return nearest;
-    const point = { characters: prompt.length, tokens };
-    const error = errorOf(promptTokens, tokens);
+    const index = firstIndex + nearest.requests;
+    const { point, requests } = await tryRate(order, promptTokens, rate, index);
+    const sent = nearest.requests + requests;
+    nearest = { ...nearest, requests: sent };
+    if (point === null) return nearest;
+    const error = errorOf(promptTokens, point.tokens);
     if (nearest.error === null || Math.abs(error) < Math.abs(nearest.error))
-      nearest = { rate, error, point, requests: tries };
-    if (isNearEnough(promptTokens, tokens)) return nearest;
-    const corrected = correctRate(rate, point);
-    const text = buildPrompt({ promptTokens, sharedPrefixTokens, ...corrected }, order.seed, index);
+      nearest = { rate, error, point, requests: sent };
+    if (isNearEnough(promptTokens, point.tokens, requests)) return nearest;
+    const corrected = (last && lineThrough(last, point)) ?? correctRate(rate, point);
+    last = point;
+    const [before, after] = [rate, corrected].map((one) =>
+      buildPrompt({ promptTokens, sharedPrefixTokens, ...one }, order.seed, index),
+    );
     // A prompt that is nothing but its mark becomes no shorter.
-    if (text.length === prompt.length) return nearest;
+    if (before?.length === after?.length) return nearest;
     rate = corrected;
   }
   return nearest;
+}
+
+/** What prompts of that rate come to in the mean; null where the server does not tell of one of them. */
+async function tryRate(
+  order: CalibrateOrder,
+  promptTokens: number,
+  rate: TextRate,
+  firstIndex: number,
+): Promise<{ readonly point: TextPoint | null; readonly requests: number }> {
+  const { sharedPrefixTokens = 0 } = order.shape;
+  const target = { ...order, charactersPerToken: rate.charactersPerToken };
+  const prompts = Math.min(MOST_PROMPTS_A_TRY, Math.max(1, Math.round(TOKENS_A_TRY / promptTokens)));
+  let [characters, tokens, requests] = [0, 0, 0];
+  while (requests < prompts) {
+    const index = firstIndex + requests;
+    const prompt = buildPrompt({ promptTokens, sharedPrefixTokens, ...rate }, order.seed, index);
+    const answer = await sendOnce(target, OUTPUT_TOKENS, prompt, index);
+    requests += 1;
+    if (answer.failure !== null || answer.promptTokens === null) return { point: null, requests };
+    characters += prompt.length;
+    tokens += answer.promptTokens;
+    if (requests === 1 && isFarOff(promptTokens, tokens)) break;
+  }
+  return { point: { characters: characters / requests, tokens: tokens / requests }, requests };
+}
+
+function isFarOff(wanted: number, tokens: number): boolean {
+  return Math.abs(tokens - wanted) > Math.max(FAR_OFF.tokens, FAR_OFF.share * wanted);
+}
+
+/** Two lengths tell the template from the text, of which one alone knows nothing; null where they are too near for that. */
+function lineThrough(one: TextPoint, other: TextPoint): TextRate | null {
+  const [short, long] = one.tokens < other.tokens ? [one, other] : [other, one];
+  return isFarOff(short.tokens, long.tokens) ? rateThrough(short, long) : null;
 }

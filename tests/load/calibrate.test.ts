@@ -42,13 +42,14 @@ async function calibrate(
   count: (text: string) => number,
   shape: PromptShape,
   rate: TextRate = { charactersPerToken: 4, templateTokens: 0 },
+  seed = 42,
 ) {
   const fake = await startFake(({ body }, response) =>
     answerJson(response, scoreAnswer(4, count(promptOf(body)))),
   );
   open.push(fake);
   const { charactersPerToken: _, ...target } = targetOrder(fake.origin, { route: scoreRoute(fake.origin) });
-  const calibrated = await calibratePrompt({ ...target, shape, rate, seed: 42 });
+  const calibrated = await calibratePrompt({ ...target, shape, rate, seed });
   expect(fake.received).toHaveLength(calibrated.requests);
   expect(new Set(fake.received.map(({ body }) => promptOf(body))).size).toBe(calibrated.requests);
   return calibrated;
@@ -76,8 +77,8 @@ describe.each([
     async (promptTokens) => {
       const { calibration, requests } = await calibrate(count, { promptTokens });
       expect(Math.abs(calibration.error ?? 1)).toBeLessThanOrEqual(0.02);
-      expect(requests).toBeLessThanOrEqual(5);
-      expect(Math.abs(missOf(count, promptTokens, calibration))).toBeLessThan(0.03);
+      expect(requests).toBeLessThanOrEqual(promptTokens < 1_024 ? 80 : 5);
+      expect(Math.abs(missOf(count, promptTokens, calibration))).toBeLessThan(0.02);
     },
   );
 
@@ -90,8 +91,17 @@ describe.each([
 
   test('gets its length with a shared prefix as well', async () => {
     const { calibration } = await calibrate(count, { promptTokens: 512, sharedPrefixTokens: 384 });
-    expect(Math.abs(missOf(count, 512, calibration, 384))).toBeLessThan(0.03);
+    expect(Math.abs(missOf(count, 512, calibration, 384))).toBeLessThan(0.02);
   });
+});
+
+test('short prompts differ much among themselves, so several are looked at: their mean is right whatever the seed', async () => {
+  const misses: number[] = [];
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const { calibration } = await calibrate(byVocabulary, { promptTokens: 64 }, undefined, seed);
+    misses.push(Math.abs(missOf(byVocabulary, 64, calibration)));
+  }
+  expect(Math.max(...misses)).toBeLessThan(0.02);
 });
 
 test('a rate that was found for shorter prompts needs one request where it holds', async () => {
@@ -113,11 +123,14 @@ test('a length below the template cannot be reached: it is tried, not forever, a
 
 test('a server that never gets it right gives the nearest that was tried', async () => {
   let asked = 0;
-  const { calibration, requests } = await calibrate(() => [900, 560, 700, 2_000, 3_000][asked++] ?? 1, {
-    promptTokens: 512,
-  });
+  const { calibration, requests } = await calibrate(
+    () => [3_600, 2_240, 2_800, 8_000, 12_000][asked++] ?? 1,
+    {
+      promptTokens: 2_048,
+    },
+  );
   expect(requests).toBe(5);
-  expect(calibration.error).toBeCloseTo(560 / 512 - 1);
+  expect(calibration.error).toBeCloseTo(2_240 / 2_048 - 1);
 });
 
 test.each([

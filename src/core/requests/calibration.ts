@@ -4,7 +4,7 @@
  */
 import type { Workload } from '../spec/workload.ts';
 
-/** A prompt this near to its length is right: prompts of one length differ by as much among themselves. */
+/** What prompts may be off by in the mean. */
 const ERROR_SHARE = 0.02;
 /** What no vocabulary reaches on English; a usage that says so counts something else. */
 export const LEAST_CHARACTERS_PER_TOKEN = 1;
@@ -30,7 +30,7 @@ export interface PromptShape {
   readonly sharedPrefixTokens?: number;
 }
 
-/** What the server made of a text. */
+/** What the server made of a text, or of several in the mean. */
 export interface TextPoint {
   readonly characters: number;
   readonly tokens: number;
@@ -78,9 +78,13 @@ export function errorOf(wanted: number, tokens: number): number {
   return (tokens - wanted) / wanted;
 }
 
-/** Within 2 %, or within one token, since no text has half of one. */
-export function isNearEnough(wanted: number, tokens: number): boolean {
-  return Math.abs(tokens - wanted) <= Math.max(1, ERROR_SHARE * wanted);
+/**
+ * One prompt within 2 % or one token, since no text has half of one; the mean of several within 1 %, because it is off by
+ * about as much itself.
+ */
+export function isNearEnough(wanted: number, tokens: number, prompts: number): boolean {
+  const off = prompts === 1 ? Math.max(1, ERROR_SHARE * wanted) : (ERROR_SHARE / 2) * wanted;
+  return Math.abs(tokens - wanted) <= off;
 }
 
 /**
