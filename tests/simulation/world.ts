@@ -88,6 +88,8 @@ export class World {
   readonly #inputs = new Map<string, unknown>();
   readonly #beside = new Set<Promise<unknown>>();
   #cut: { dead: boolean } = { dead: false };
+  /** Settled when the host that is there now is dropped. */
+  #hostGone = Promise.withResolvers<null>();
   #runId: string | null = null;
 
   private constructor(parts: {
@@ -164,6 +166,7 @@ export class World {
   async startHost(): Promise<void> {
     const cut = { dead: false };
     this.#cut = cut;
+    this.#hostGone = Promise.withResolvers();
     this.crash = null;
     const services = cutOff(
       this.#watch({ ...this.#services, connections: createConnectionBudget(512) }),
@@ -192,6 +195,7 @@ export class World {
   async dropHost(): Promise<void> {
     const { host, crash } = this;
     this.host = null;
+    this.#hostGone.resolve(null);
     if (crash?.lingers !== true) this.#cut.dead = true;
     await host?.drop();
     if (crash?.purged === true) {
@@ -308,8 +312,9 @@ export class World {
   }
 
   async #startAgain(id: string): Promise<void> {
-    const answer = await this.start(this.scenario.spec, 'the-run');
-    if (answer.status !== 202) return;
+    // A host that dies meanwhile never answers; its client sees that the connection has ended.
+    const answer = await Promise.race([this.start(this.scenario.spec, 'the-run'), this.#hostGone.promise]);
+    if (answer?.status !== 202) return;
     const again = (JSON.parse(answer.body) as { id: string }).id;
     if (again !== id) this.violations.push(`The same idempotency key started ${id} and then ${again}.`);
   }
