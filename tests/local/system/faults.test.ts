@@ -127,7 +127,7 @@ const CASES: readonly Case[] = [
   byModel('deploy-stuck', {
     ends: { state: 'canceled' },
     meanwhile: async (id) => {
-      await installation.watch(id, (run) => /^deployment/.test(run.endpoint?.provisioningState ?? ''), 60);
+      await installation.watch(id, (run) => /^deployment/.test(run.endpoint?.provisioningState ?? ''), 180);
       await installation.post(`/api/runs/${id}/cancel`);
     },
   }),
@@ -163,7 +163,7 @@ const CASES: readonly Case[] = [
     target: { workspace: 'uksouth' },
     ends: COMPLETED,
     meanwhile: async (id) => {
-      const { run } = await installation.watch(id, ({ state }) => state === 'measuring', 60);
+      const { run } = await installation.watch(id, ({ state }) => state === 'measuring', 180);
       await rulesMatched();
       const resource = run.endpoint.name;
       await setRules([{ operation: 'GET endpoint', resource, nth: 1, fault: 'arm-404' }]);
@@ -287,7 +287,7 @@ beforeAll(async () => {
     const { json: report } = await installation.get(`/api/runs/${id}/results`);
     over.set(one, { run, rows: report.rows ?? [] });
   }
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await installation.close();
