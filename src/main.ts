@@ -15,6 +15,7 @@ export function createServices(config: Config): Services {
       owner: config.owner,
       workspaces: Object.keys(config.workspaces),
       subscriptionOf: (workspace) => config.workspaces[workspace]?.subscriptionId ?? 'unknown',
+      workspaceIdOf: (workspace) => workspaceId(config, workspace),
       ceilings: config.ceilings,
       pollSeconds: config.pollSeconds,
       simulatorGpuSpeed: config.simulatorGpuSpeed,
@@ -36,6 +37,13 @@ export function createWatchdogServices(config: WatchdogConfig): WatchdogServices
     settings: { owner: config.owner, workspaces: Object.keys(config.workspaces) },
     controlPlane: createControlPlane(config, createCredential(config)),
   };
+}
+
+function workspaceId({ workspaces }: Config, name: string): string | null {
+  const address = Object.hasOwn(workspaces, name) ? workspaces[name] : undefined;
+  if (address === undefined) return null;
+  const { subscriptionId, resourceGroup, workspace } = address;
+  return `/subscriptions/${subscriptionId}/resourcegroups/${resourceGroup}/providers/microsoft.machinelearningservices/workspaces/${workspace}`.toLowerCase();
 }
 
 function readVersion(): string {

@@ -51,6 +51,8 @@ export interface ServiceSettings {
   readonly workspaces: readonly string[];
   /** The subscription of a workspace of the settings, for what is counted per subscription. */
   readonly subscriptionOf: (workspace: string) => string;
+  /** Its ARM id in small letters, since a name of the settings may come to mean another; null where they know no such name. */
+  readonly workspaceIdOf: (workspace: string) => string | null;
   /** What the app may rent in all, whatever a spec asks for. */
   readonly ceilings: Ceilings;
   /** How often a step asks ARM whether something is ready. */

@@ -415,6 +415,7 @@ function newLease(
   return {
     endpoint: name,
     workspace: placement.workspace,
+    workspaceId: services.settings.workspaceIdOf(placement.workspace),
     runId: run.id,
     owner: services.settings.owner,
     attempt: number,

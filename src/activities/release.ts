@@ -111,12 +111,19 @@ export async function releaseByName(services: Services, names: readonly string[]
 
 /** Deletes the endpoint of an open lease, or finds it gone and closes the lease. May be called again and again. */
 export async function releaseLease(services: Services, lease: Lease): Promise<ReleaseProgress> {
-  const { controlPlane, stores, now } = services;
+  const { controlPlane, stores, now, settings } = services;
+  // Looked for in another workspace it would be found gone, and go on costing.
+  const meant = lease.workspaceId ?? null;
+  if (meant !== null && meant !== settings.workspaceIdOf(lease.workspace)) {
+    const releaseError = `The endpoint ${lease.endpoint} was created in ${meant}, which the settings no longer name "${lease.workspace}"; give WORKSPACES that name back, so that it can be deleted.`;
+    await stores.leases.change(lease.endpoint, () => ({ releaseError }));
+    return { gone: false, error: releaseError };
+  }
   try {
     const look = () => controlPlane.readEndpoint(lease.workspace, lease.endpoint);
     // One 404 may be that of a replica that lags behind, and closing the lease ends every safeguard but the tags.
     const state = (await look()) ?? (await look());
-    if (state !== null && !isOurs(state.tags, services.settings.owner)) {
+    if (state !== null && !isOurs(state.tags, settings.owner)) {
       const releaseError = `The endpoint ${lease.endpoint} does not carry the tags of this installation, so it is not deleted; delete it by hand if it is yours.`;
       await stores.leases.change(lease.endpoint, () => ({ releaseError }));
       return { gone: false, error: releaseError };

@@ -4,6 +4,7 @@ import { createSteps } from '../../src/activities/steps.ts';
 import { endpointName, LEASE_TAGS } from '../../src/core/renting/lease.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { DeployProgress } from '../../src/orchestrations/steps.ts';
+import type { Services } from '../../src/services.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
 
 let real: RealServices;
@@ -126,5 +127,26 @@ describe('deploying', () => {
     expect((await readRun(run)).billing.fromMs).toBeNull();
     await stepsOf().releaseEndpoint({ runId: run.id });
     await untilGone(run);
+  });
+});
+
+describe('releasing', () => {
+  it('keeps the lease open where the settings have come to mean another workspace by its name', async () => {
+    const run = await withEndpoint();
+    const elsewhere: Services = {
+      ...real.services,
+      settings: { ...real.services.settings, workspaceIdOf: () => '/subscriptions/other' },
+      // As the other workspace would answer.
+      controlPlane: { ...real.services.controlPlane, readEndpoint: async () => null },
+    };
+    const { gone } = await createSteps(elsewhere).releaseProgress({ runId: run.id });
+    expect(gone).toBe(false);
+    expect(await real.services.stores.leases.read(nameOf(run))).toMatchObject({
+      closedAtMs: null,
+      releaseError: expect.stringMatching(/was created in \/subscriptions\/.*no longer name "default"/),
+    });
+    await stepsOf().releaseEndpoint({ runId: run.id });
+    await untilGone(run);
+    expect(await real.alive()).toEqual([]);
   });
 });

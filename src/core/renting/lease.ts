@@ -19,6 +19,8 @@ export interface Lease {
   /** The endpoint's name, which is never reused. */
   readonly endpoint: string;
   readonly workspace: string;
+  /** The ARM id that the workspace's name stood for when the endpoint was created; absent in leases of older versions. */
+  readonly workspaceId?: string | null;
   readonly runId: string;
   /** The installation that created it; another one in the same workspace is never touched. */
   readonly owner: string;
