@@ -41,12 +41,20 @@ export interface PromptLength {
  * mark, since a prompt that repeats would measure the cache.
  */
 export function buildPrompt(length: PromptLength, seed: number, index: number): string {
-  const mark = `${index.toString(36)}-${seed.toString(36)}: `;
+  const mark = `${writeLetters(index)}-${writeLetters(seed)}: `;
   const characters = Math.round((length.promptTokens - length.templateTokens) * length.charactersPerToken);
   const own = Math.max(0, characters - mark.length);
   const shared = Math.min(own, Math.round((length.sharedPrefixTokens ?? 0) * length.charactersPerToken));
   const place = Math.floor(drawShare(seed, 'prompt', index) * CORPUS_CHARACTERS);
   return (shared === 0 ? '' : sliceCorpus(0, shared)) + mark + sliceCorpus(place, own - shared);
+}
+
+/**
+ * A whole number from 0 on in letters alone. Where letters and digits alternate, tokenizers cut at each change, and how
+ * often that is would differ by tokens from one seed to the next.
+ */
+function writeLetters(value: number): string {
+  return value.toString(26).replace(/./g, (digit) => String.fromCharCode(97 + Number.parseInt(digit, 26)));
 }
 
 /** That many characters of the text, from the first word after the place; it begins again where the text ends. */

@@ -39,5 +39,5 @@ test('a prompt longer than the text behind it still has its length', () => {
 
 test('a prompt too short for its mark is its mark: unique before exact', () => {
   const tiny = { promptTokens: 1, charactersPerToken: 1, templateTokens: 30 };
-  expect(buildPrompt(tiny, 42, 5)).toBe('5-16: ');
+  expect(buildPrompt(tiny, 42, 5)).toBe('f-bq: ');
 });
