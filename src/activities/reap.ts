@@ -18,7 +18,7 @@ import { leaseCostUsd } from './alive-endpoints.ts';
 import { endLostComparisons } from './end-lost-comparisons.ts';
 import { endLostRuns } from './end-lost-runs.ts';
 import { listEndpoints } from './list-endpoints.ts';
-import { releaseLease } from './release.ts';
+import { notOurs, releaseLease } from './release.ts';
 import { holdsEndpoint } from './run-step.ts';
 import { startForgottenRuns } from './start-forgotten-runs.ts';
 
@@ -194,15 +194,6 @@ async function removeEndpoint(
 }
 
 async function endLease(services: Services, target: ReapTarget, lease: Lease): Promise<ReleaseProgress> {
-  const state = await services.controlPlane
-    .readEndpoint(lease.workspace, lease.endpoint)
-    // What it is that ARM refuses, the release finds out again, and keeps in the lease.
-    .catch(() => null);
-  if (state !== null && !isOurs(state.tags, services.settings.owner)) {
-    const releaseError = notOurs(lease.endpoint);
-    await services.stores.leases.change(lease.endpoint, () => ({ releaseError }));
-    return { gone: false, error: releaseError };
-  }
   const progress = await releaseLease(services, lease).catch((error: unknown) =>
     goneAllTheSame(services, lease, error),
   );
@@ -215,10 +206,6 @@ async function goneAllTheSame(services: Services, lease: Lease, error: unknown):
   const after = await services.stores.leases.read(lease.endpoint);
   if (after === null || after.closedAtMs === null) throw error;
   return { gone: true, error: null };
-}
-
-function notOurs(endpoint: string): string {
-  return `The endpoint ${endpoint} does not carry this installation's tags any more, so it is left alone; if it is yours, delete it by hand.`;
 }
 
 /** The lease's run learns of it. That a run has no row any more is no reason to keep its endpoint. */

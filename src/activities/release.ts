@@ -109,6 +109,11 @@ export async function releaseByName(services: Services, names: readonly string[]
   return progress;
 }
 
+/** A name may change hands; what carries other tags is somebody else's. */
+export function notOurs(endpoint: string): string {
+  return `The endpoint ${endpoint} does not carry this installation's tags any more, so it is left alone; if it is yours, delete it by hand.`;
+}
+
 /** Deletes the endpoint of an open lease, or finds it gone and closes the lease. May be called again and again. */
 export async function releaseLease(services: Services, lease: Lease): Promise<ReleaseProgress> {
   const { controlPlane, stores, now, settings } = services;
@@ -124,7 +129,7 @@ export async function releaseLease(services: Services, lease: Lease): Promise<Re
     // One 404 may be that of a replica that lags behind, and closing the lease ends every safeguard but the tags.
     const state = (await look()) ?? (await look());
     if (state !== null && !isOurs(state.tags, settings.owner)) {
-      const releaseError = `The endpoint ${lease.endpoint} does not carry the tags of this installation, so it is not deleted; delete it by hand if it is yours.`;
+      const releaseError = notOurs(lease.endpoint);
       await stores.leases.change(lease.endpoint, () => ({ releaseError }));
       return { gone: false, error: releaseError };
     }
