@@ -2,13 +2,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComparisonView, TargetView } from '../../http/comparison-view.ts';
 import { type AnyComparisonReport, comparisonSections } from '../comparison-sections.ts';
-import { NONE, writeAmount, writeDuration, writeShare, writeUntil, writeUsd } from '../wording.ts';
+import { NONE, writeAmount, writeDuration, writeShare, writeUsd } from '../wording.ts';
 import { type Api, type ApiProblem, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft, LeakBanner } from './endpoints.tsx';
 import { asProblem, usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
+import { AliveTile, CostTile, LeftTile, MeasurementsTile, Tile } from './tiles.tsx';
 import { Badge, isFinal, Loading, machineOf, nameTargets, ProblemBanner, Time } from './words.tsx';
 
 /** As often as the steps of a run write their progress, for several runs. */
@@ -155,12 +156,6 @@ function Standing({ comparison }: { comparison: ComparisonView }) {
 function Progress({ comparison, alive }: { comparison: ComparisonView; alive: readonly EndpointView[] }) {
   const { progress, cost } = comparison;
   const { cellsDone, cellsPlanned, targetsDone, targetsPlanned, etaSeconds } = progress;
-  // Times of one spelling sort as texts.
-  const expiresAt =
-    alive
-      .flatMap((endpoint) => endpoint.expiresAt ?? [])
-      .toSorted()
-      .at(-1) ?? null;
   return (
     <section class="progress" aria-label="Progress">
       <progress max={Math.max(1, cellsPlanned)} value={cellsDone} aria-label="Measurements done" />
@@ -168,45 +163,13 @@ function Progress({ comparison, alive }: { comparison: ComparisonView; alive: re
         {progressSentence(comparison)}
       </p>
       <dl class="tiles">
-        <div>
-          <dt>Cost so far</dt>
-          <dd>
-            {writeUsd(cost.accruedUsd)}
-            <small>
-              {cost.boundUsd === null ? 'no bound known' : `of at most ${writeUsd(cost.boundUsd)}`}
-            </small>
-          </dd>
-        </div>
-        <div>
-          <dt>Targets done</dt>
-          <dd>
-            {targetsDone}
-            <small>of {targetsPlanned}</small>
-          </dd>
-        </div>
-        <div>
-          <dt>Measurements</dt>
-          <dd>
-            {cellsDone}
-            <small>of {cellsPlanned}</small>
-          </dd>
-        </div>
-        {!isFinal(comparison) && etaSeconds !== null && (
-          <div>
-            <dt>Left to measure</dt>
-            <dd>
-              {writeDuration(etaSeconds)}
-              <small>on the targets that measure now</small>
-            </dd>
-          </div>
-        )}
-        <div>
-          <dt>Alive now</dt>
-          <dd>
-            {alive.length === 0 ? 'nothing' : alive.length}
-            {expiresAt !== null && <small>deleted at the latest {writeUntil(expiresAt, Date.now())}</small>}
-          </dd>
-        </div>
+        <CostTile {...cost} />
+        <Tile name="Targets done" note={`of ${targetsPlanned}`}>
+          {targetsDone}
+        </Tile>
+        <MeasurementsTile done={cellsDone} planned={cellsPlanned} />
+        <LeftTile seconds={isFinal(comparison) ? null : etaSeconds} note="on the targets that measure now" />
+        <AliveTile endpoints={alive} />
       </dl>
     </section>
   );

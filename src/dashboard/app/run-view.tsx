@@ -3,13 +3,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { isFinal as isFinalState, RUN_STATES } from '../../core/run.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { type AnyReport, reportSections } from '../report-sections.ts';
-import { writeDuration, writeUntil, writeUsd } from '../wording.ts';
+import { writeDuration, writeUsd } from '../wording.ts';
 import { type Api, type ApiProblem, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft } from './endpoints.tsx';
 import { asProblem, usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
+import { AliveTile, CostTile, LeftTile, MeasurementsTile } from './tiles.tsx';
 import { Badge, isFinal, Loading, machineOf, modelOf, ProblemBanner, Time } from './words.tsx';
 
 /** As often as the steps of a run write their progress. */
@@ -154,7 +155,6 @@ function Progress({ run, alive }: { run: RunView; alive: readonly EndpointView[]
       stage === run.state ||
       !['provisioning', 'releasing'].includes(stage),
   );
-  const expiresAt = alive.find((endpoint) => endpoint.expiresAt !== null)?.expiresAt ?? null;
   return (
     <section class="progress" aria-label="Progress">
       {!isFinal(run) && (
@@ -171,38 +171,10 @@ function Progress({ run, alive }: { run: RunView; alive: readonly EndpointView[]
         {progressSentence(run)}
       </p>
       <dl class="tiles">
-        <div>
-          <dt>Cost so far</dt>
-          <dd>
-            {writeUsd(run.cost.accruedUsd)}
-            <small>
-              {run.cost.boundUsd === null ? 'no bound known' : `of at most ${writeUsd(run.cost.boundUsd)}`}
-            </small>
-          </dd>
-        </div>
-        <div>
-          <dt>Measurements</dt>
-          <dd>
-            {cellsDone}
-            <small>of {cellsPlanned}</small>
-          </dd>
-        </div>
-        {!isFinal(run) && etaSeconds !== null && (
-          <div>
-            <dt>Left to measure</dt>
-            <dd>
-              {writeDuration(etaSeconds)}
-              <small>by what was measured so far</small>
-            </dd>
-          </div>
-        )}
-        <div>
-          <dt>Alive now</dt>
-          <dd>
-            {alive.length === 0 ? 'nothing' : alive.length}
-            {expiresAt !== null && <small>deleted at the latest {writeUntil(expiresAt, Date.now())}</small>}
-          </dd>
-        </div>
+        <CostTile {...run.cost} />
+        <MeasurementsTile done={cellsDone} planned={cellsPlanned} />
+        <LeftTile seconds={isFinal(run) ? null : etaSeconds} note="by what was measured so far" />
+        <AliveTile endpoints={alive} />
       </dl>
     </section>
   );
