@@ -19,9 +19,9 @@ import { comparisonLinks, summariseComparison, viewComparison } from './comparis
 import { claimKey, readIdempotencyKey } from './idempotency.ts';
 import { readJsonBody } from './json-body.ts';
 import { fetchPage, readPage } from './paging.ts';
-import { invalidInput, notFound, Problem } from './problem.ts';
-import { readQuery } from './query.ts';
-import { COMPARISON_FORMATS, type ComparisonFormat } from './result-format.ts';
+import { notFound, Problem } from './problem.ts';
+import { readFormat } from './query.ts';
+import { COMPARISON_FORMATS } from './result-format.ts';
 import { isoTime } from './run-view.ts';
 import { refuseTooLong } from './too-long.ts';
 
@@ -65,9 +65,7 @@ export async function getComparison({ request, services }: ApiCall): Promise<Api
 
 /** `GET /api/comparisons/{id}/results`: the stored report, or while it lasts one of the rows so far. */
 export async function getComparisonResults({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const { format = 'json' } = readQuery(request, ['format']);
-  if (!COMPARISON_FORMATS.includes(format as ComparisonFormat))
-    throw invalidInput([{ path: 'format', message: `must be one of ${COMPARISON_FORMATS.join(', ')}` }]);
+  const format = readFormat(request, COMPARISON_FORMATS);
   const record = await readComparison(services, request.params.id);
   const { id } = record;
   const stored = await services.stores.comparisonReports.read(id);

@@ -28,3 +28,15 @@ export function readQuery<N extends string>(
   if (faults.length > 0) throw invalidInput(faults);
   return values;
 }
+
+/** The form in which results are asked for; JSON where nothing is said. */
+export function readFormat<Format extends string>(
+  request: ApiRequest,
+  formats: readonly (Format | 'json')[],
+): Format | 'json' {
+  const { format: asked = 'json' } = readQuery(request, ['format']);
+  const format = formats.find((known) => known === asked);
+  if (format === undefined)
+    throw invalidInput([{ path: 'format', message: `must be one of ${formats.join(', ')}` }]);
+  return format;
+}

@@ -6,9 +6,5 @@ export type ResultFormat = (typeof RESULT_FORMATS)[number];
 /** The same of a comparison. */
 export const COMPARISON_FORMATS = ['json', 'csv', 'md', 'html'] as const;
 
-export type ComparisonFormat = (typeof COMPARISON_FORMATS)[number];
-
 /** And of a schedule's history. */
 export const SCHEDULE_FORMATS = ['json', 'csv', 'md'] as const;
-
-export type ScheduleFormat = (typeof SCHEDULE_FORMATS)[number];

@@ -14,9 +14,9 @@ import { readJsonBody } from './json-body.ts';
 import { NDJSON } from './operation.ts';
 import { fetchPage, readPage } from './paging.ts';
 import { planRequest } from './plan-request.ts';
-import { invalidInput, notFound, Problem } from './problem.ts';
-import { readQuery } from './query.ts';
-import { RESULT_FORMATS, type ResultFormat } from './result-format.ts';
+import { notFound, Problem } from './problem.ts';
+import { readFormat } from './query.ts';
+import { RESULT_FORMATS } from './result-format.ts';
 import { isoTime, runLinks, viewRun } from './run-view.ts';
 import { refuseTooLong } from './too-long.ts';
 
@@ -58,9 +58,7 @@ export async function getRun({ request, services }: ApiCall): Promise<ApiAnswer>
 
 /** `GET /api/runs/{id}/results`: the stored report, or while the run lasts one of the rows so far. */
 export async function getResults({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const { format = 'json' } = readQuery(request, ['format']);
-  if (!RESULT_FORMATS.includes(format as ResultFormat))
-    throw invalidInput([{ path: 'format', message: `must be one of ${RESULT_FORMATS.join(', ')}` }]);
+  const format = readFormat(request, RESULT_FORMATS);
   const run = await readRun(services, request.params.id);
   const stored = await services.stores.reports.read(run.id);
   const cells = stored === null || format === 'vllm' ? await services.stores.cells.list(run.id) : [];

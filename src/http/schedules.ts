@@ -19,8 +19,8 @@ import type { Services } from '../services.ts';
 import { type ApiAnswer, type ApiCall, type ApiRequest, answerJson, answerText } from './answer.ts';
 import { readJsonBody } from './json-body.ts';
 import { invalidInput, notFound, Problem } from './problem.ts';
-import { readQuery } from './query.ts';
-import { SCHEDULE_FORMATS, type ScheduleFormat } from './result-format.ts';
+import { readFormat } from './query.ts';
+import { SCHEDULE_FORMATS } from './result-format.ts';
 import { viewHistory, viewSchedule } from './schedule-view.ts';
 import { planScheduledWork } from './scheduled-work.ts';
 
@@ -81,9 +81,7 @@ export async function getSchedule({ request, services }: ApiCall): Promise<ApiAn
 
 /** `GET /api/schedules/{name}/results`: its history as a file, the newest first. */
 export async function getScheduleResults({ request, services }: ApiCall): Promise<ApiAnswer> {
-  const { format = 'json' } = readQuery(request, ['format']);
-  if (!SCHEDULE_FORMATS.includes(format as ScheduleFormat))
-    throw invalidInput([{ path: 'format', message: `must be one of ${SCHEDULE_FORMATS.join(', ')}` }]);
+  const format = readFormat(request, SCHEDULE_FORMATS);
   const record = await readSchedule(services, request);
   const { name } = record;
   const history = await services.stores.schedules.listHistory(name);
