@@ -1,12 +1,13 @@
 /** One comparison: where each of its targets stands, what it costs, and its report while it grows. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ComparisonView, TargetView } from '../../http/comparison-view.ts';
 import { type AnyComparisonReport, comparisonSections } from '../comparison-sections.ts';
 import { NONE, writeAmount, writeDuration, writeShare, writeUsd } from '../wording.ts';
-import { type Api, type ApiProblem, noneYet } from './api.ts';
+import { useActions } from './action.ts';
+import { type Api, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft, LeakBanner } from './endpoints.tsx';
-import { asProblem, usePolled } from './poll.ts';
+import { usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
 import { AliveTile, CostTile, LeftTile, MeasurementsTile, Tile } from './tiles.tsx';
@@ -36,7 +37,6 @@ export interface ComparisonPageProps {
 export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: ComparisonPageProps) {
   const path = `/api/comparisons/${encodeURIComponent(id)}`;
   const lastReport = useRef<{ of: string; report: PartialReport | null }>({ of: '', report: null });
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
 
   /** The results are read again only when there are more of them. */
   async function readReport({ state, progress }: ComparisonView): Promise<PartialReport | null> {
@@ -71,14 +71,7 @@ export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: 
   const state = seen === null ? '' : `${seen.comparison.state}: `;
   useEffect(() => onTitle(`${state}${title}`), [onTitle, state, title]);
 
-  const act = (action: () => Promise<unknown>) =>
-    void action().then(
-      () => {
-        setActionProblem(null);
-        refresh();
-      },
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+  const { actionProblem, forgetProblem, act } = useActions(refresh);
   const cancel = async () => {
     const text =
       'No further target is started, every load stops, and every endpoint is deleted. What was measured is kept.';
@@ -95,7 +88,7 @@ export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: 
         {title}
       </h2>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
       {value === null && problem === null && <Loading />}
       {value === 'unknown' && <p class="empty">There is no comparison {id}.</p>}
       {seen !== null && (

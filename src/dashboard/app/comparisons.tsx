@@ -2,8 +2,9 @@
 import { useRef, useState } from 'preact/hooks';
 import type { ComparisonSummary, ComparisonView } from '../../http/comparison-view.ts';
 import { writeDuration, writeUsd } from '../wording.ts';
-import type { Api, ApiProblem } from './api.ts';
-import { asProblem, usePolled } from './poll.ts';
+import { useActions } from './action.ts';
+import type { Api } from './api.ts';
+import { usePolled } from './poll.ts';
 import { Badge, isFinal, Loading, nameTargets, ProblemBanner, Time } from './words.tsx';
 
 const BUSY_POLL_MS = 5_000;
@@ -24,7 +25,6 @@ interface ComparisonPage {
 
 export function Comparisons({ api }: { api: Api }) {
   const [older, setOlder] = useState<ComparisonPage | null>(null);
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
   const over = useRef(new Map<string, ComparisonView>());
 
   async function readPage(query: string): Promise<ComparisonPage> {
@@ -46,14 +46,12 @@ export function Comparisons({ api }: { api: Api }) {
     () => readPage(''),
     ({ comparisons }) => (comparisons.every(isFinal) ? IDLE_POLL_MS : BUSY_POLL_MS),
   );
+  const { actionProblem, forgetProblem, act } = useActions();
   const readOlder = (continuation: string) =>
-    void readPage(`&continuation=${encodeURIComponent(continuation)}`).then(
-      (page) => {
-        setActionProblem(null);
-        setOlder({ ...page, comparisons: [...(older?.comparisons ?? []), ...page.comparisons] });
-      },
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+    act(async () => {
+      const page = await readPage(`&continuation=${encodeURIComponent(continuation)}`);
+      setOlder({ ...page, comparisons: [...(older?.comparisons ?? []), ...page.comparisons] });
+    });
 
   const continuation = older === null ? (value?.continuation ?? null) : older.continuation;
   const known = [...(older?.comparisons ?? []), ...(value?.comparisons ?? [])];
@@ -64,7 +62,7 @@ export function Comparisons({ api }: { api: Api }) {
   return (
     <>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
       {value === null && problem === null && <Loading />}
       {value !== null && comparisons.length === 0 && <NoComparisonYet />}
       {comparisons.length > 0 && <ComparisonsTable comparisons={comparisons} />}

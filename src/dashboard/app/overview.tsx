@@ -2,9 +2,10 @@
 import { useState } from 'preact/hooks';
 import type { RunView } from '../../http/run-view.ts';
 import { NONE, writeDuration, writeUsd } from '../wording.ts';
-import type { Api, ApiProblem } from './api.ts';
+import { useActions } from './action.ts';
+import type { Api } from './api.ts';
 import { type EndpointList, Endpoints, type EndpointView, LeakBanner } from './endpoints.tsx';
-import { asProblem, usePolled } from './poll.ts';
+import { usePolled } from './poll.ts';
 import { Badge, isFinal, Loading, machineOf, modelOf, ProblemBanner, Time } from './words.tsx';
 
 const BUSY_POLL_MS = 5_000;
@@ -24,7 +25,6 @@ export interface OverviewProps {
 
 export function Overview({ api, deleteEndpoint }: OverviewProps) {
   const [older, setOlder] = useState<RunPage | null>(null);
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
   const polled = usePolled(
     'overview',
     async () => {
@@ -39,11 +39,7 @@ export function Overview({ api, deleteEndpoint }: OverviewProps) {
   );
   const { value, problem, refresh } = polled;
 
-  const act = (action: () => Promise<unknown>) =>
-    action().then(
-      () => setActionProblem(null),
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+  const { actionProblem, forgetProblem, act } = useActions();
   const readOlder = (continuation: string) =>
     act(async () => {
       const page = await api.read<RunPage>(
@@ -52,14 +48,14 @@ export function Overview({ api, deleteEndpoint }: OverviewProps) {
       setOlder({ runs: [...(older?.runs ?? []), ...page.runs], continuation: page.continuation });
     });
   const onDelete = (endpoint: EndpointView) =>
-    void act(async () => {
+    act(async () => {
       if (await deleteEndpoint(endpoint)) refresh();
     });
 
   const banner = (
     <>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
     </>
   );
   if (value === null)

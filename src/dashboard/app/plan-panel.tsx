@@ -1,6 +1,7 @@
 /** What a plan says before anything costs money: the bound first, then what is behind it. */
 import type { Plan, PlannedCell } from '../../core/spec/plan.ts';
 import { writeAmount, writeDigits, writeDuration, writeUsd } from '../wording.ts';
+import { Tile } from './tiles.tsx';
 
 /** What `POST /api/plans` answers. */
 export interface PlanAnswer {
@@ -17,42 +18,28 @@ export function PlanPanel({ plan, cells }: PlanAnswer) {
   return (
     <>
       <dl class="tiles">
-        <div>
-          <dt>Costs at most</dt>
-          <dd>
-            {plan.boundUsd === null ? 'unknown' : writeUsd(plan.boundUsd)}
-            <small>
-              {plan.price.price === null
-                ? plan.price.reason
-                : `${writeUsd(plan.price.price.perHourUsd)} an hour and instance`}
-            </small>
-          </dd>
-        </div>
-        <div>
-          <dt>Takes at most</dt>
-          <dd>
-            {writeDuration(plan.boundMinutes * 60)}
-            <small>from the start to the confirmed delete</small>
-          </dd>
-        </div>
-        <div>
-          <dt>Measurements</dt>
-          <dd>
-            {plan.cellsPlanned}
-            <small>
-              {writeAmount(cells.length, 'cell')}, about {writeDuration(predictedSeconds)} of measuring
-            </small>
-          </dd>
-        </div>
+        <Tile
+          name="Costs at most"
+          note={
+            plan.price.price === null
+              ? plan.price.reason
+              : `${writeUsd(plan.price.price.perHourUsd)} an hour and instance`
+          }
+        >
+          {plan.boundUsd === null ? 'unknown' : writeUsd(plan.boundUsd)}
+        </Tile>
+        <Tile name="Takes at most" note="from the start to the confirmed delete">
+          {writeDuration(plan.boundMinutes * 60)}
+        </Tile>
+        <Tile
+          name="Measurements"
+          note={`${writeAmount(cells.length, 'cell')}, about ${writeDuration(predictedSeconds)} of measuring`}
+        >
+          {plan.cellsPlanned}
+        </Tile>
       </dl>
       <p class={plan.quota.verdict === 'refused' ? 'problem-text' : 'quiet'}>Quota: {plan.quota.reason}</p>
-      {warnings.length > 0 && (
-        <ul class="warnings">
-          {[...new Set(warnings)].map((warning) => (
-            <li key={warning}>{warning}</li>
-          ))}
-        </ul>
-      )}
+      <Warnings texts={warnings} />
       <details>
         <summary>Every cell of the plan</summary>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
@@ -87,5 +74,17 @@ export function PlanPanel({ plan, cells }: PlanAnswer) {
         </section>
       </details>
     </>
+  );
+}
+
+/** Each once: cells and targets that are alike warn alike. */
+export function Warnings({ texts }: { texts: readonly string[] }) {
+  if (texts.length === 0) return null;
+  return (
+    <ul class="warnings">
+      {[...new Set(texts)].map((text) => (
+        <li key={text}>{text}</li>
+      ))}
+    </ul>
   );
 }

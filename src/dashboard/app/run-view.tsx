@@ -1,13 +1,14 @@
 /** One run: where it stands, what it costs, and its report while it grows. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { isFinal as isFinalState, RUN_STATES } from '../../core/run.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { type AnyReport, reportSections } from '../report-sections.ts';
 import { writeDuration, writeUsd } from '../wording.ts';
-import { type Api, type ApiProblem, noneYet } from './api.ts';
+import { useActions } from './action.ts';
+import { type Api, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft } from './endpoints.tsx';
-import { asProblem, usePolled } from './poll.ts';
+import { usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
 import { AliveTile, CostTile, LeftTile, MeasurementsTile } from './tiles.tsx';
@@ -38,7 +39,6 @@ export interface RunPageProps {
 export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPageProps) {
   const path = `/api/runs/${encodeURIComponent(id)}`;
   const lastReport = useRef<{ of: string; report: PartialReport | null }>({ of: '', report: null });
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
 
   /** The results are read again only when there are more of them. */
   async function readReport(run: RunView): Promise<PartialReport | null> {
@@ -68,14 +68,7 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
   const state = value === null || value === 'unknown' ? '' : `${value.run.state}: `;
   useEffect(() => onTitle(`${state}${title}`), [onTitle, state, title]);
 
-  const act = (action: () => Promise<unknown>) =>
-    void action().then(
-      () => {
-        setActionProblem(null);
-        refresh();
-      },
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+  const { actionProblem, forgetProblem, act } = useActions(refresh);
   const cancel = async () => {
     const text = 'The load stops, the endpoint is deleted, and what was measured is kept.';
     if (await questions.confirm({ title: 'Cancel this run?', text, yes: 'Cancel the run' }))
@@ -91,7 +84,7 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
         {title}
       </h2>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
       {value === null && problem === null && <Loading />}
       {value === 'unknown' && <p class="empty">There is no run {id}.</p>}
       {value !== null && value !== 'unknown' && (

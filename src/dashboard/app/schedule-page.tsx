@@ -1,12 +1,13 @@
 /** One schedule: when it is due, and its history with the regressions marked. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { HistoryView, ScheduleView } from '../../http/schedule-view.ts';
 import { figureOf } from '../charts/figure.ts';
 import { type HistoryRow, historyChart } from '../charts/history.ts';
 import { NONE, writeUsd } from '../wording.ts';
-import { type Api, type ApiProblem, noneYet } from './api.ts';
+import { useActions } from './action.ts';
+import { type Api, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
-import { asProblem, usePolled } from './poll.ts';
+import { usePolled } from './poll.ts';
 import {
   readSchedule,
   ScheduleBadge,
@@ -28,7 +29,6 @@ export interface SchedulePageProps {
 }
 
 export function SchedulePage({ name, api, onTitle }: SchedulePageProps) {
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
   const { value, problem, refresh } = usePolled<ScheduleWithHistory | 'unknown'>(
     name,
     async () => (await readSchedule(api, name).catch(noneYet)) ?? 'unknown',
@@ -38,14 +38,8 @@ export function SchedulePage({ name, api, onTitle }: SchedulePageProps) {
     },
   );
   useEffect(() => onTitle(`Schedule ${name}`), [onTitle, name]);
-  const onSwitch = (schedule: ScheduleView) =>
-    void switchSchedule(api, schedule).then(
-      () => {
-        setActionProblem(null);
-        refresh();
-      },
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+  const { actionProblem, forgetProblem, act } = useActions(refresh);
+  const onSwitch = (schedule: ScheduleView) => act(() => switchSchedule(api, schedule));
   return (
     <>
       <p class="back">
@@ -55,7 +49,7 @@ export function SchedulePage({ name, api, onTitle }: SchedulePageProps) {
         {name}
       </h2>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
       {value === null && problem === null && <Loading />}
       {value === 'unknown' && <p class="empty">There is no schedule {name}.</p>}
       {value !== null && value !== 'unknown' && (

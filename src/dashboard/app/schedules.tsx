@@ -1,9 +1,9 @@
 /** The schedules: when each was and will be due, how its last result came out, and the switch that lets it rest. */
-import { useState } from 'preact/hooks';
 import type { HistoryView, ScheduleView } from '../../http/schedule-view.ts';
 import { NONE, writeUsd } from '../wording.ts';
-import type { Api, ApiProblem } from './api.ts';
-import { asProblem, usePolled } from './poll.ts';
+import { useActions } from './action.ts';
+import type { Api } from './api.ts';
+import { usePolled } from './poll.ts';
 import { Badge, Loading, ProblemBanner, Time } from './words.tsx';
 
 /** A timer looks at the schedules once a minute. */
@@ -13,7 +13,6 @@ const POLL_MS = 30_000;
 export type ScheduleWithHistory = ScheduleView & { readonly history: readonly HistoryView[] };
 
 export function Schedules({ api }: { api: Api }) {
-  const [actionProblem, setActionProblem] = useState<ApiProblem | null>(null);
   const { value, problem, refresh } = usePolled(
     'schedules',
     async () => {
@@ -22,18 +21,12 @@ export function Schedules({ api }: { api: Api }) {
     },
     () => POLL_MS,
   );
-  const onSwitch = (schedule: ScheduleView) =>
-    void switchSchedule(api, schedule).then(
-      () => {
-        setActionProblem(null);
-        refresh();
-      },
-      (error: unknown) => setActionProblem(asProblem(error)),
-    );
+  const { actionProblem, forgetProblem, act } = useActions(refresh);
+  const onSwitch = (schedule: ScheduleView) => act(() => switchSchedule(api, schedule));
   return (
     <>
       <ProblemBanner problem={problem} onRetry={refresh} />
-      <ProblemBanner problem={actionProblem} onRetry={() => setActionProblem(null)} />
+      <ProblemBanner problem={actionProblem} onRetry={forgetProblem} />
       {value === null && problem === null && <Loading />}
       {value !== null && value.length === 0 && <NoScheduleYet />}
       {value !== null && value.length > 0 && <SchedulesTable schedules={value} onSwitch={onSwitch} />}

@@ -4,7 +4,9 @@ import type { Fault } from '../../core/failure.ts';
 import type { ComparisonPlanAnswer } from '../../http/comparison-request.ts';
 import { NONE, writeAmount, writeDuration, writeUsd } from '../wording.ts';
 import { type Api, ApiProblem } from './api.ts';
+import { Warnings } from './plan-panel.tsx';
 import { PlanSection, usePlannedStart } from './planned-start.tsx';
+import { Tile } from './tiles.tsx';
 import { machineOf, ProblemBanner } from './words.tsx';
 
 /** A first comparison that says something: one model on two sizes, at a light and at a full load. */
@@ -128,35 +130,20 @@ function ComparisonPlan({ plan, targets }: ComparisonPlanAnswer) {
   return (
     <>
       <dl class="tiles">
-        <div>
-          <dt>Costs at most</dt>
-          <dd>
-            {plan.boundUsd === null ? 'unknown' : writeUsd(plan.boundUsd)}
-            <small>{plan.boundUsd === null ? 'a price is not known' : 'all targets together'}</small>
-          </dd>
-        </div>
-        <div>
-          <dt>Takes at most</dt>
-          <dd>
-            {writeDuration(plan.boundMinutes * 60)}
-            <small>from the start to the last confirmed delete</small>
-          </dd>
-        </div>
-        <div>
-          <dt>Measurements</dt>
-          <dd>
-            {measurements}
-            <small>on {writeAmount(targets.length, 'target')}</small>
-          </dd>
-        </div>
+        <Tile
+          name="Costs at most"
+          note={plan.boundUsd === null ? 'a price is not known' : 'all targets together'}
+        >
+          {plan.boundUsd === null ? 'unknown' : writeUsd(plan.boundUsd)}
+        </Tile>
+        <Tile name="Takes at most" note="from the start to the last confirmed delete">
+          {writeDuration(plan.boundMinutes * 60)}
+        </Tile>
+        <Tile name="Measurements" note={`on ${writeAmount(targets.length, 'target')}`}>
+          {measurements}
+        </Tile>
       </dl>
-      {warnings.length > 0 && (
-        <ul class="warnings">
-          {[...new Set(warnings)].map((warning) => (
-            <li key={warning}>{warning}</li>
-          ))}
-        </ul>
-      )}
+      <Warnings texts={warnings} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
       <section class="scroll" aria-label="Targets of the plan" tabIndex={0}>
         <table class="planned">
