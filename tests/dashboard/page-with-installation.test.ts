@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Installation, openInstallation } from '../support/installation.ts';
 import { CHROMIUM, hasChromium, valuesOf } from './chromium.ts';
 
-/** Deploying takes seconds against the simulator, and a busy machine takes its time. */
-const RUN_MS = 120_000;
+/** On a busy machine a cell is not steady and goes on to its budget, of some 97 seconds here; a run of the form has two. */
+const RUN_MS = 300_000;
 const SKU = 'Standard_NC24ads_A100_v4';
 /** One cell of one short repeat. */
 const FEW_REQUESTS = {
