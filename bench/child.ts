@@ -1,6 +1,7 @@
 /** The processes of the bench: started on a core of their own where the system can pin, and always ended. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import type { ClientOrder, ClientResult } from './client-order.ts';
+import type { CoreJitter } from './core-jitter.ts';
 import type { FromTruth, ToTruth, TruthOrder, TruthRecord } from './truth-server.ts';
 
 /** A client that has not ended by then is stuck: the longest row takes a tenth of it. */
@@ -49,6 +50,16 @@ export async function runClient(
   });
   try {
     return await nextMessage<ClientResult>(child, CLIENT_TIMEOUT_MS);
+  } finally {
+    await endChild(child);
+  }
+}
+
+/** Looks at a core for so long, with nothing of the bench on it but the looking. */
+export async function watchCore(core: number, forMs: number): Promise<CoreJitter> {
+  const child = startChild('./core-jitter.ts', forMs, core, {});
+  try {
+    return await nextMessage<CoreJitter>(child, CLIENT_TIMEOUT_MS);
   } finally {
     await endChild(child);
   }

@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { runClient, startTruth, type TruthProcess } from './child.ts';
+import { runClient, startTruth, type TruthProcess, watchCore } from './child.ts';
 import { type ClientName, type ClientResult, MEASURED_ID_PREFIX } from './client-order.ts';
+import type { CoreJitter } from './core-jitter.ts';
 import { compareToTruth, eventRate, medianOf, memoryGrowth, requestRate, startSpreadMs } from './figures.ts';
 import { type BenchPlan, type Row, requestsOf } from './rows.ts';
 import { writeSchedulePath } from './schedule.ts';
@@ -50,6 +51,12 @@ export async function measurePlan(
     rmSync(folder, { recursive: true });
   }
   return measured;
+}
+
+/** What other work takes from the client's core while the server's is as busy as in a row. */
+export async function watchClientCore(forMs: number): Promise<CoreJitter> {
+  const [client] = await Promise.all([watchCore(CLIENT_CORE, forMs), watchCore(SERVER_CORE, forMs)]);
+  return client;
 }
 
 async function measureRow(row: Row, repeats: number, tls: TruthOrder['tls']): Promise<RowResult[]> {

@@ -41,17 +41,17 @@ const PLAIN: Schedule = { kind: 'plain' };
 
 const STREAMING: readonly ClientName[] = ['ours', 'undici', 'fetch'];
 
-/** Everything, in about four minutes on two quiet cores. */
+/** Everything, in about seven minutes on two quiet cores. */
 export const FULL: BenchPlan = {
   // A median needs three.
   repeats: 3,
   rows: [
-    latency(1, SHORT_STREAM, false, 'own', 250),
-    latency(32, STREAM, false, 'own', 160),
-    latency(128, STREAM, false, 'own', 640),
-    latency(128, STREAM, true, 'own', 640),
-    latency(128, STREAM, false, 'busy-host', 640),
-    latency(128, SLOW_STREAM, true, 'one-core', 512),
+    latency(1, SHORT_STREAM, false, 'own', 600),
+    latency(32, STREAM, false, 'own', 480),
+    latency(128, STREAM, false, 'own', 1_920),
+    latency(128, STREAM, true, 'own', 1_920),
+    latency(128, STREAM, false, 'busy-host', 1_280),
+    latency(128, SLOW_STREAM, true, 'one-core', 896),
     {
       ...plainRow('plain requests, c = 32', 'requests', 32, 30_000, 10_000),
       clients: ['ours', 'undici', 'fetch', 'autocannon', 'origin'],
@@ -67,7 +67,7 @@ export const FULL: BenchPlan = {
       schedule: SHORT_FLOOD,
       clients: ['ours'],
     },
-    // Cold and without a warm-up: a burst is what a measurement begins with.
+    // Without a warm-up: a burst is what a measurement begins with.
     { ...plainRow('burst of 256', 'burst', 256, 256, 0), clients: ['ours', 'autocannon'] },
   ],
 };

@@ -74,6 +74,7 @@ class TruthServer {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
     let rest = '';
+    let isFirst = true;
     socket.on('data', (chunk: Buffer) => {
       // Clients of the bench send ASCII, one request at a time.
       rest = rest + chunk.toString('latin1');
@@ -84,7 +85,8 @@ class TruthServer {
       if (rest.length < end) return;
       const head = rest.slice(0, headEnd);
       rest = rest.slice(end);
-      this.#answer(socket, head, nowMs());
+      this.#answer(socket, head, nowMs(), isFirst);
+      isFirst = false;
     });
   }
 
@@ -98,7 +100,7 @@ class TruthServer {
     return { records, busyShare: (cpu.user + cpu.system) / 1000 / elapsedMs };
   }
 
-  #answer(socket: Socket, head: string, receivedMs: number): void {
+  #answer(socket: Socket, head: string, receivedMs: number, isFirst: boolean): void {
     const path = head.slice(head.indexOf(' ') + 1, head.indexOf(' ', head.indexOf(' ') + 1));
     const plan = this.#plan(path);
     const id = /\r\nx-ms-client-request-id: *([^\r]+)/i.exec(head)?.[1] ?? '';
@@ -115,8 +117,11 @@ class TruthServer {
       next: 0,
       dueMs: receivedMs + ttftMs,
     };
-    // Streams that arrive together are spread over one gap, by the golden ratio: any number of them is spread evenly.
-    stream.dueMs += gapMs * ((this.#streams++ * 0.618_033_988_749_895) % 1);
+    // Connections that begin together are spread over the time of an answer, by the golden ratio, which spreads any
+    // number evenly: in step, all first tokens of a run would come in a few instants, and its p99 be chance.
+    if (isFirst)
+      stream.dueMs +=
+        (ttftMs + gapMs * (plan.tokens.length - 1)) * ((this.#streams++ * 0.618_033_988_749_895) % 1);
     if (gapMs === 0 && ttftMs === 0) this.#flood.add(stream);
     else this.#due.push(stream);
     this.#wake();

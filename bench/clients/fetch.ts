@@ -1,13 +1,14 @@
 /** A loop over `fetch` as most clients are written: a reader, a text decoder, JSON.parse for each event. */
 import type { Client, ClientRun } from '../client.ts';
-import { type ClientStamps, writeRequestBody } from '../client-order.ts';
+import { writeRequestBody } from '../client-order.ts';
+import { StampBook } from '../stamp-book.ts';
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export const run: Client = async (order, requests, idPrefix) => {
   const body = writeRequestBody(order.tokens);
   const state = { succeeded: 0, failed: 0, events: 0 };
-  const stamps: ClientStamps[] = [];
+  const stamps = new StampBook(order.stamps ? requests : 0, order.tokens);
   let sent = 0;
   const send = async (id: string): Promise<void> => {
     const sentMs = nowMs();
@@ -27,7 +28,7 @@ export const run: Client = async (order, requests, idPrefix) => {
       if (order.stamps) contentMs.push(nowMs());
     }
     state.succeeded += 1;
-    if (order.stamps) stamps.push({ id, sentMs, contentMs });
+    if (order.stamps) stamps.add(id, sentMs, contentMs);
   };
   const runWorker = async () => {
     while (sent < requests) {
@@ -39,7 +40,7 @@ export const run: Client = async (order, requests, idPrefix) => {
     }
   };
   await Promise.all(Array.from({ length: order.connections }, runWorker));
-  return { ...state, stamps } satisfies ClientRun;
+  return { ...state, stamps: stamps.read() } satisfies ClientRun;
 };
 
 async function* readEvents(response: Response): AsyncGenerator<string> {

@@ -4,9 +4,11 @@ import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 import type { Sample } from '../../src/core/measuring/sample.ts';
 import type { ShardOrder } from '../../src/core/measuring/shard.ts';
+import { heatThread } from '../../src/load/heat-thread.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import type { ClientRun } from '../client.ts';
-import type { ClientStamps, MemoryNote } from '../client-order.ts';
+import type { MemoryNote } from '../client-order.ts';
+import { StampBook } from '../stamp-book.ts';
 import type { ToThread } from './ours.ts';
 
 /** The bench's longest wait for an answer; nothing of it comes near. */
@@ -14,7 +16,13 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** The whole of one run. */
 const MAX_SECONDS = 120;
 
-parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoop(message)));
+let hot = false;
+
+parentPort?.on('message', async (message: ToThread) => {
+  if (!hot) await heatThread(message.order.connections, message.order.tokens > 0);
+  hot = true;
+  parentPort?.postMessage(await runLoop(message));
+});
 
 async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientRun> {
   const shard: ShardOrder = {
@@ -33,7 +41,7 @@ async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientR
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     startAtMs: null,
   };
-  const stamps: ClientStamps[] = [];
+  const stamps = new StampBook(order.stamps ? requests : 0, order.tokens);
   const memory: MemoryNote[] = [];
   let events = 0;
   let answers = 0;
@@ -41,11 +49,11 @@ async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientR
     answers += 1;
     if (order.memoryAt.includes(answers)) memory.push(noteMemory(answers));
     if (sample.ttftMs !== null) events += sample.gapsMs.length + 1;
-    if (order.stamps) stamps.push(readStamps(sample));
+    if (order.stamps) stamps.add(sample.requestId, sample.sentMs, momentsOf(sample));
   };
   const summary = await new ShardLoop(shard, nothing, nothing, onSample).run();
   const failed = summary.attempted - summary.succeeded;
-  return { succeeded: summary.succeeded, failed, events, stamps, memory };
+  return { succeeded: summary.succeeded, failed, events, stamps: stamps.read(), memory };
 }
 
 const nothing = (): void => {};
@@ -62,15 +70,10 @@ function noteMemory(requests: number): MemoryNote {
   return { requests, heldBytes: heapUsed + external, rssBytes: rss };
 }
 
-function readStamps(sample: Sample): ClientStamps {
-  const contentMs: number[] = [];
-  if (sample.ttftMs !== null) {
-    let atMs = sample.sentMs + sample.ttftMs;
-    contentMs.push(atMs);
-    for (const gapMs of sample.gapsMs) {
-      atMs += gapMs;
-      contentMs.push(atMs);
-    }
-  }
-  return { id: sample.requestId, sentMs: sample.sentMs, contentMs };
+/** When each content came. */
+function momentsOf(sample: Sample): readonly number[] {
+  if (sample.ttftMs === null) return [];
+  const contentMs = [sample.sentMs + sample.ttftMs];
+  for (const gapMs of sample.gapsMs) contentMs.push((contentMs.at(-1) ?? 0) + gapMs);
+  return contentMs;
 }

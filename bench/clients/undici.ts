@@ -5,7 +5,8 @@
  */
 import { type Dispatcher, Client as HttpClient } from 'undici';
 import type { Client, ClientRun } from '../client.ts';
-import { type ClientStamps, writeRequestBody } from '../client-order.ts';
+import { writeRequestBody } from '../client-order.ts';
+import { StampBook } from '../stamp-book.ts';
 
 const CONTENT = Buffer.from('"content":" ');
 
@@ -15,7 +16,7 @@ export const run: Client = async (order, requests, idPrefix) => {
   const url = new URL(order.url);
   const body = writeRequestBody(order.tokens);
   const state = { succeeded: 0, failed: 0, events: 0 };
-  const stamps: ClientStamps[] = [];
+  const stamps = new StampBook(order.stamps ? requests : 0, order.tokens);
   let sent = 0;
   const runWorker = async () => {
     const client = new HttpClient(url.origin, { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
@@ -39,7 +40,7 @@ export const run: Client = async (order, requests, idPrefix) => {
           },
           onResponseEnd() {
             state.succeeded += 1;
-            if (order.stamps) stamps.push({ id, sentMs, contentMs });
+            if (order.stamps) stamps.add(id, sentMs, contentMs);
             resolve();
           },
           onResponseError() {
@@ -61,5 +62,5 @@ export const run: Client = async (order, requests, idPrefix) => {
     await client.close();
   };
   await Promise.all(Array.from({ length: order.connections }, runWorker));
-  return { ...state, stamps } satisfies ClientRun;
+  return { ...state, stamps: stamps.read() } satisfies ClientRun;
 };

@@ -60,7 +60,7 @@ async function runShard(
   tell({ kind: 'started', threadId });
   const timer = setInterval(tellProgress, PROGRESS_MS);
   try {
-    await heatThread();
+    await heatThread(order.connections, order.route.stream);
     watch.begin();
     const summary = await loop.run();
     outlet.flush();

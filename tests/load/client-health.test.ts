@@ -206,6 +206,7 @@ test('pauses of the garbage collector are added up', async () => {
 test('a thread is made hot by answers that the engine reads as good, and nothing of it stays', async () => {
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
   const before = sockets();
-  expect(await heatThread()).toBe(192);
+  expect(await heatThread(1, true)).toBe(192);
+  expect(await heatThread(16, false)).toBe(96 + 128);
   await expect.poll(sockets).toBeLessThanOrEqual(before);
 });
