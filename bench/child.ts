@@ -40,26 +40,31 @@ export async function startTruth(order: TruthOrder, core: number): Promise<Truth
 }
 
 /** Runs one client to its end. `certificateFile` is what it shall trust over TLS. */
-export async function runClient(
+export function runClient(
   order: ClientOrder,
   core: number,
   certificateFile: string | null,
 ): Promise<ClientResult> {
-  const child = startChild('./client.ts', order, core, {
+  return askChild('./client.ts', order, core, {
     ...(certificateFile === null ? {} : { NODE_EXTRA_CA_CERTS: certificateFile }),
   });
-  try {
-    return await nextMessage<ClientResult>(child, CLIENT_TIMEOUT_MS);
-  } finally {
-    await endChild(child);
-  }
 }
 
 /** Looks at a core for so long, with nothing of the bench on it but the looking. */
-export async function watchCore(core: number, forMs: number): Promise<CoreJitter> {
-  const child = startChild('./core-jitter.ts', forMs, core, {});
+export function watchCore(core: number, forMs: number): Promise<CoreJitter> {
+  return askChild('./core-jitter.ts', forMs, core, {});
+}
+
+/** A process that is told what to do, says one thing when it is done, and ends. */
+async function askChild<Answer>(
+  file: string,
+  order: unknown,
+  core: number,
+  env: Record<string, string>,
+): Promise<Answer> {
+  const child = startChild(file, order, core, env);
   try {
-    return await nextMessage<CoreJitter>(child, CLIENT_TIMEOUT_MS);
+    return await nextMessage<Answer>(child, CLIENT_TIMEOUT_MS);
   } finally {
     await endChild(child);
   }

@@ -9,7 +9,6 @@ export class StampBook {
   /** Of each answer: when it was sent, how many contents it had, and when each of them came. */
   readonly #numbers: Float64Array;
   readonly #width: number;
-  #answers = 0;
 
   /** Room for so many answers of at most so many contents each. */
   constructor(answers: number, contents: number) {
@@ -17,14 +16,16 @@ export class StampBook {
     this.#numbers = new Float64Array(answers * this.#width);
   }
 
-  /** Notes an answer; more contents than there is room for throw. */
+  /** Notes an answer. Throws where it has more contents, or comes after more answers, than there is room for. */
   add(id: string, sentMs: number, contentMs: readonly number[]): void {
-    const at = this.#answers * this.#width;
+    const room = this.#width - 2;
+    if (contentMs.length > room)
+      throw new Error(`Answer ${id} has ${contentMs.length} contents where ${room} were asked for.`);
+    const at = this.#ids.length * this.#width;
     this.#numbers[at] = sentMs;
     this.#numbers[at + 1] = contentMs.length;
     this.#numbers.set(contentMs, at + 2);
     this.#ids.push(id);
-    this.#answers += 1;
   }
 
   read(): ClientStamps[] {

@@ -1,13 +1,13 @@
 /** The thread of our engine: what src/load/worker.ts does, but that it keeps the samples where stamps are wanted. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { Sample } from '../../src/core/measuring/sample.ts';
 import type { ShardOrder } from '../../src/core/measuring/shard.ts';
 import { heatThread } from '../../src/load/heat-thread.ts';
 import { ShardLoop } from '../../src/load/loop.ts';
 import type { ClientRun } from '../client.ts';
-import type { MemoryNote } from '../client-order.ts';
+import type { ClientOrder, MemoryNote } from '../client-order.ts';
 import { StampBook } from '../stamp-book.ts';
 import type { ToThread } from './ours.ts';
 
@@ -16,13 +16,9 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** The whole of one run. */
 const MAX_SECONDS = 120;
 
-let hot = false;
-
-parentPort?.on('message', async (message: ToThread) => {
-  if (!hot) await heatThread(message.order.connections, message.order.tokens > 0);
-  hot = true;
-  parentPort?.postMessage(await runLoop(message));
-});
+const { connections, tokens } = workerData as ClientOrder;
+await heatThread(connections, tokens > 0);
+parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoop(message)));
 
 async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientRun> {
   const shard: ShardOrder = {

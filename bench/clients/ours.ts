@@ -8,7 +8,7 @@ let thread: Worker | null = null;
 
 /** The thread is kept for the measured run: what was made hot in the warm-up is hot in it only. */
 export const run: Client = async (order, requests, idPrefix) => {
-  thread ??= new Worker(new URL('./ours-thread.ts', import.meta.url), { name: 'load' });
+  thread ??= new Worker(new URL('./ours-thread.ts', import.meta.url), { name: 'load', workerData: order });
   thread.postMessage({ order, requests, idPrefix } satisfies ToThread);
   const [answer] = await once(thread, 'message');
   return answer as ClientRun;

@@ -11,7 +11,7 @@ import { ShardLoop } from './loop.ts';
 
 /**
  * Enough to have everything loaded and compiled once, which takes 0.1 s, and enough to have what is used most compiled
- * well, which takes 0.4 s: `npm run bench` shows at 128 connections what less of it costs.
+ * well, which takes 0.4 to 0.6 s of one core. What less of it costs at 128 connections: docs/performance.md.
  */
 const LEAST_REQUESTS = 96;
 const MOST_REQUESTS = 1_024;

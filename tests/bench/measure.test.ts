@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { measurePlan } from '../../bench/measure.ts';
+import { measurePlan, watchClientCore } from '../../bench/measure.ts';
 import { QUICK, type Row, requestsOf } from '../../bench/rows.ts';
 
 /** Fourteen processes one after the other, on a machine that may be busy. */
@@ -35,3 +35,10 @@ test(
   },
   LIMIT_MS,
 );
+
+test("what other work takes of the client's core is told as a share of the time and as the longest stop", async () => {
+  const { lostShare, longestMs } = await watchClientCore(200);
+  expect(lostShare).toBeGreaterThanOrEqual(0);
+  expect(lostShare).toBeLessThan(1);
+  expect(longestMs).toBeGreaterThan(0);
+});
