@@ -12,7 +12,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TablesAddress } from '../../src/config.ts';
-import { type Azurite, startAzurite } from '../support/azurite.ts';
+import { type Azurite, startAzurite, startAzuriteIn } from '../support/azurite.ts';
 
 export interface TableFault {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -27,7 +27,8 @@ export interface TableFault {
 
 /**
  * Azurite restarts from what it had on disk: from this call on, counted over all tables, so many calls are cut off
- * before anything is done. It is stopped in order, so nothing that it has answered is lost.
+ * before anything is done. It is stopped in order, after what it was asked before, so nothing that it has answered is
+ * lost.
  */
 export interface TableRestart {
   readonly nth: number;
@@ -45,17 +46,19 @@ export interface FaultyTables {
 
 type Judgement = TableFault['how'] | 'cut' | null;
 
-/** `databaseFile` is where Azurite keeps its rows over a restart; it is not written where there is none. */
+/** `folder` is where Azurite keeps its rows over a restart; it is not written where there is none. */
 export async function startFaultyTables(
   faults: readonly TableFault[],
   restarts: readonly TableRestart[],
-  databaseFile: string,
+  folder: string,
 ): Promise<FaultyTables> {
-  const start = () => startAzurite(restarts.length > 0 ? databaseFile : null);
+  const start = () => (restarts.length > 0 ? startAzuriteIn(folder) : startAzurite());
   let azurite: Promise<Azurite> = start();
   const { address, origin } = await azurite;
   const agent = new Agent({ keepAlive: true, maxSockets: 32 });
   const calls = new Map<string, number>();
+  /** Asked of Azurite and not answered yet. */
+  const inFlight = new Set<Promise<void>>();
   let healed = false;
 
   const count = (key: string): number => {
@@ -73,6 +76,7 @@ export async function startFaultyTables(
     const restart = restarts.find(({ nth, times }) => ofAll >= nth && ofAll < nth + times);
     if (restart?.nth === ofAll)
       azurite = azurite.then(async (running) => {
+        await Promise.all(inFlight);
         await running.close();
         return start();
       });
@@ -104,9 +108,17 @@ export async function startFaultyTables(
         }
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
+        // Read to its end even where nobody waits for it any more.
+        outgoing.once('close', () => answer.resume());
       },
     );
+    const ended = new Promise<void>((resolve) => forwarded.once('close', resolve));
+    inFlight.add(ended);
+    void ended.then(() => inFlight.delete(ended));
     forwarded.once('error', () => outgoing.destroy());
+    incoming.once('close', () => {
+      if (!incoming.complete) forwarded.destroy();
+    });
     incoming.pipe(forwarded);
   };
 

@@ -117,7 +117,7 @@ export class World {
     const tables = await startFaultyTables(
       scenario.tableFaults,
       scenario.tableRestarts,
-      join(folder, 'tables.json'),
+      join(folder, 'tables'),
     );
     const simulator = await startSimulator({
       port: 0,

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type { TablesAddress } from '../../src/config.ts';
+import { startTables } from '../../src/local/cloud/tables.ts';
 
 interface TableServer {
   start(): Promise<void>;
@@ -24,8 +25,8 @@ export const AZURITE_ACCOUNT = {
   key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
 } as const;
 
-/** In memory, or on a file that another one may go on from once this one is closed. */
-export async function startAzurite(databaseFile: string | null = null): Promise<Azurite> {
+/** In memory. */
+export async function startAzurite(): Promise<Azurite> {
   const require = createRequire(import.meta.url);
   const TableConfiguration = require('azurite/dist/src/table/TableConfiguration').default;
   const TableServer = require('azurite/dist/src/table/TableServer').default;
@@ -35,7 +36,7 @@ export async function startAzurite(databaseFile: string | null = null): Promise<
     '127.0.0.1',
     0,
     5,
-    databaseFile ?? '',
+    '',
     false,
     false,
     undefined,
@@ -47,14 +48,23 @@ export async function startAzurite(databaseFile: string | null = null): Promise<
     '',
     undefined,
     false,
-    databaseFile === null,
+    true,
   );
   const server: TableServer = new TableServer(configuration);
   await server.start();
-  const origin = server.getHttpServerAddress();
+  return azuriteAt(server.getHttpServerAddress(), () => server.close());
+}
+
+/** Kept in a folder, where another one may go on from once this one is closed: as the local cloud keeps its tables. */
+export async function startAzuriteIn(folder: string): Promise<Azurite> {
+  const { port, stop } = await startTables(0, folder);
+  return azuriteAt(`http://127.0.0.1:${port}`, stop);
+}
+
+function azuriteAt(origin: string, close: () => Promise<void>): Azurite {
   return {
     origin,
     address: { endpoint: `${origin}/${AZURITE_ACCOUNT.name}`, account: AZURITE_ACCOUNT },
-    close: () => server.close(),
+    close,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Azurite's table server inside this process. Its modules are internal (azurite is pinned exactly) and come without
- * types, so what is used of them is declared here. It saves to disk every five seconds and when it is closed.
+ * types, so what is used of them is declared here. It saves to disk every five seconds and when it is closed; a close
+ * that meets such a save in flight does not wait for it, which is why stopping saves once more.
  */
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,6 +17,10 @@ interface AzuriteTableServer {
   start(): Promise<void>;
   close(): Promise<void>;
   getHttpServerAddress(): string;
+  readonly metadataStore: {
+    /** Writes the rows to the file, after a save that is in flight. */
+    saveDBState(): Promise<void>;
+  };
 }
 
 type TableConfigurationClass = new (
@@ -56,7 +61,13 @@ export async function startTables(port: number, folder: string): Promise<TablesS
     ),
   );
   await server.start();
-  return { port: Number(new URL(server.getHttpServerAddress()).port), stop: () => server.close() };
+  return {
+    port: Number(new URL(server.getHttpServerAddress()).port),
+    stop: async () => {
+      await server.close();
+      await server.metadataStore.saveDBState();
+    },
+  };
 }
 
 function loadAzurite() {
