@@ -12,6 +12,7 @@ import type { CycleRates, ShardOrder, ShardSummary, WindowFold } from '../core/m
 import { SliceRecorder } from '../core/measuring/slices.ts';
 import { steadyFault } from '../core/measuring/steady.ts';
 import type { OutputUnit } from '../core/requests/payload.ts';
+import type { StreamTimes } from '../core/spec/slo.ts';
 import type { EndedRequests } from './circuit-breaker.ts';
 import { monotonicToEpochMs } from './clock.ts';
 import { InFlightGauge } from './in-flight-gauge.ts';
@@ -312,7 +313,7 @@ export class ShardFold {
       ntpot: timings.ntpot.toJSON(),
       gaps: (ttftReason === null ? timings.gaps : none).toJSON(),
       ttftAnswer: (ttftReason === null ? timings.ttftAnswer : none).toJSON(),
-      slo: this.#slo?.[steady === null ? 'whole' : 'inside'].counts(this.#isBufferedShard()) ?? null,
+      slo: this.#slo?.[steady === null ? 'whole' : 'inside'].counts(this.#streamTimes()) ?? null,
       ...this.#summarizeOpen(timings, ttftReason, steady === null ? 'whole' : 'inside'),
       tokenSource: this.#sources.size > 1 ? 'mixed' : ([...this.#sources][0] ?? null),
       unit: this.#unit,
@@ -385,6 +386,11 @@ export class ShardFold {
   /** No answer was long enough to tell, and most came at once. */
   #mayBeBuffered(): boolean {
     return this.#bufferedVotes + this.#streamedVotes === 0 && this.#short.atOnce > this.#short.apart;
+  }
+
+  #streamTimes(): StreamTimes {
+    if (this.#isBufferedShard()) return 'held-back';
+    return this.#mayBeBuffered() ? 'unsure' : 'seen';
   }
 
   #reasonWithoutTtft(): TtftReason | null {

@@ -1,16 +1,16 @@
 /** Counts which requests of a shard kept their objectives. */
 import type { Sample } from '../core/measuring/sample.ts';
-import { judgeSample, type Slo, type SloCounts } from '../core/spec/slo.ts';
+import { judgeSample, type Slo, type SloCounts, type StreamTimes } from '../core/spec/slo.ts';
 
 export class SloTally {
   readonly #slo: Slo;
   readonly #fromScheduled: boolean;
-  /**
-   * Whether streams were held back is known only at the end, and then their times to the first token are none: what
-   * they would have decided is counted a second time without them.
-   */
-  readonly #asTold = { met: 0, notEvaluable: 0, outputTokensMet: 0 };
-  readonly #withoutTtft = { met: 0, notEvaluable: 0, outputTokensMet: 0 };
+  /** Whether streams were held back is known only at the end, so each request is judged for every case. */
+  readonly #judged: Readonly<Record<StreamTimes, Judged>> = {
+    seen: { met: 0, notEvaluable: 0, outputTokensMet: 0 },
+    unsure: { met: 0, notEvaluable: 0, outputTokensMet: 0 },
+    'held-back': { met: 0, notEvaluable: 0, outputTokensMet: 0 },
+  };
   #attempted = 0;
   #succeeded = 0;
 
@@ -23,9 +23,9 @@ export class SloTally {
     this.#attempted += 1;
     if (sample.failure !== null) return;
     this.#succeeded += 1;
-    this.#judge(sample, this.#asTold);
-    const needsTtft = this.#slo.ttftMs !== null || this.#slo.tpotMs !== null;
-    this.#judge(needsTtft ? { ...sample, ttftMs: null } : sample, this.#withoutTtft);
+    this.#judge(sample, 'seen');
+    this.#judge(sample, 'unsure');
+    this.#judge(sample, 'held-back');
   }
 
   /** A request that was never sent kept nothing. */
@@ -33,16 +33,21 @@ export class SloTally {
     this.#attempted += 1;
   }
 
-  counts(streamsHeldBack: boolean): SloCounts {
-    const judged = streamsHeldBack ? this.#withoutTtft : this.#asTold;
-    return { attempted: this.#attempted, succeeded: this.#succeeded, ...judged };
+  counts(streamTimes: StreamTimes): SloCounts {
+    return { attempted: this.#attempted, succeeded: this.#succeeded, ...this.#judged[streamTimes] };
   }
 
-  #judge(sample: Sample, into: { met: number; notEvaluable: number; outputTokensMet: number }): void {
-    const verdict = judgeSample(sample, this.#slo, this.#fromScheduled);
+  #judge(sample: Sample, streamTimes: StreamTimes): void {
+    const verdict = judgeSample(sample, this.#slo, this.#fromScheduled, streamTimes);
+    const into = this.#judged[streamTimes];
     if (verdict === 'not-evaluable') into.notEvaluable += 1;
     if (verdict !== 'met') return;
     into.met += 1;
     into.outputTokensMet += sample.outputTokens;
   }
 }
+
+type Judged = Pick<
+  { -readonly [Key in keyof SloCounts]: SloCounts[Key] },
+  'met' | 'notEvaluable' | 'outputTokensMet'
+>;

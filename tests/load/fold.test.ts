@@ -296,6 +296,22 @@ test('where streams were held back, their times to the first token decide nothin
   expect(onlyE2e.summarize(0, 'no', 1, null).slo).toMatchObject({ met: 3, notEvaluable: 0 });
 });
 
+test('where streams may have been held back, an objective of the time per token can not be judged', () => {
+  const slo = { ...SLO, ttftMs: 450 };
+  const sloOf = (objectives: Slo, gapMs: number, ttftMs = 400) => {
+    const fold = heldTo(objectives);
+    const gapsMs = Array(7).fill(gapMs);
+    const one = { ttftMs, ttftReason: null, gapsMs, e2eMs: ttftMs + 7 * gapMs, outputTokens: 8 };
+    for (let index = 0; index < 3; index += 1) fold.add(sample(one), 0);
+    return fold.summarize(0, 'no', 1, null).slo;
+  };
+  expect(sloOf(slo, 20)).toMatchObject({ met: 3, notEvaluable: 0 });
+  expect(sloOf(slo, 0)).toMatchObject({ met: 0, notEvaluable: 3, outputTokensMet: 0 });
+  // The first token came no earlier than it did, whoever held it back.
+  expect(sloOf({ ...slo, tpotMs: null }, 0)).toMatchObject({ met: 3, notEvaluable: 0 });
+  expect(sloOf(slo, 0, 500)).toMatchObject({ met: 0, notEvaluable: 0 });
+});
+
 test('the first answer token has a histogram of its own, of the answers that have one', () => {
   const fold = new ShardFold(order(40));
   fold.add({ ...streamed(20), ttftAnswerMs: 400 }, 0);

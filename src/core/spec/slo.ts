@@ -30,6 +30,13 @@ export interface SloCounts {
 }
 
 /**
+ * What the arrival of contents tells of a stream: when its tokens came (`seen`), nothing, since a proxy held it back
+ * (`held-back`), or that one may have (`unsure`). Who waits behind such a proxy has the first token no earlier than
+ * told, so an unsure TTFT is judged as it is; an unsure TPOT would always be kept.
+ */
+export type StreamTimes = 'seen' | 'unsure' | 'held-back';
+
+/**
  * Whether one request kept the objectives. Times count from when the request was to be sent where the load is an open
  * loop (`fromScheduled`), so that waiting for a place does not hide; otherwise from its send.
  */
@@ -37,16 +44,18 @@ export function judgeSample(
   sample: Sample,
   slo: Slo,
   fromScheduled: boolean,
+  streamTimes: StreamTimes = 'seen',
 ): 'met' | 'missed' | 'not-evaluable' {
   if (sample.failure !== null) return 'missed';
   const waitedMs = fromScheduled ? Math.max(0, sample.sentMs - sample.scheduledMs) : 0;
+  const ttftMs = streamTimes === 'held-back' ? null : sample.ttftMs;
   const tpotMs =
-    sample.ttftMs === null || sample.outputTokens < 2
+    streamTimes !== 'seen' || ttftMs === null || sample.outputTokens < 2
       ? null
-      : (sample.e2eMs - sample.ttftMs) / (sample.outputTokens - 1);
+      : (sample.e2eMs - ttftMs) / (sample.outputTokens - 1);
   const clauses: readonly (readonly [limit: number | null, value: number | null])[] = [
     [slo.e2eMs, sample.e2eMs + waitedMs],
-    [slo.ttftMs, sample.ttftMs === null ? null : sample.ttftMs + waitedMs],
+    [slo.ttftMs, ttftMs === null ? null : ttftMs + waitedMs],
     [slo.tpotMs, tpotMs],
   ];
   const asked = clauses.filter(([limit]) => limit !== null) as [number, number | null][];
