@@ -1,12 +1,10 @@
-/**
- * Runs a shard in a thread of its own, so that nothing the host does (history, tables, other activities) stands
- * between a byte and its stamp.
- */
-import { Worker } from 'node:worker_threads';
+/** Runs a shard in a load thread and tells how far it is. */
+import type { Worker } from 'node:worker_threads';
 import { messageOf } from '../core/failure.ts';
 import type { Sample } from '../core/measuring/sample.ts';
 import type { ShardOrder, ShardSummary } from '../core/measuring/shard.ts';
 import { shortenWords } from './classify.ts';
+import { startLoadThread } from './load-thread.ts';
 import type { FromWorker, ToWorker, WorkerOrder } from './worker.ts';
 
 export interface RunningShard {
@@ -38,9 +36,9 @@ export type TakeSamples = (samples: readonly Sample[]) => Promise<void>;
 
 /** Without `takeSamples`, samples stop in the thread and only their summary comes out. */
 export function startShard(order: ShardOrder, takeSamples: TakeSamples | null = null): RunningShard {
-  const worker = new Worker(
+  const worker = startLoadThread(
     new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
-    { workerData: { order, samples: takeSamples !== null } satisfies WorkerOrder, name: 'load' },
+    { order, samples: takeSamples !== null } satisfies WorkerOrder,
   );
   const state = { completed: 0, failed: 0, threadId: null as number | null };
   const ready = Promise.withResolvers<void>();
