@@ -18,7 +18,7 @@ export interface ClientOrder {
   readonly burst: boolean;
   /** Whether the moments of each content are wanted; without, counts only. */
   readonly stamps: boolean;
-  /** Numbers of answers after which memory is noted; of ours only. */
+  /** Sizes of loads after each of which memory is noted, instead of `requests`; of ours only. */
   readonly memoryAt: readonly number[];
   /** How much of each 10 ms the client's main thread spends with other work, as a busy host does; 0 to 1. */
   readonly hostBusyShare: number;

@@ -61,7 +61,7 @@ export const FULL: BenchPlan = {
       schedule: FLOOD,
       clients: STREAMING,
     },
-    // Memory is noted after a tenth of the requests and after all.
+    // Two loads: one of a tenth of the requests, and one of all.
     {
       ...plainRow('memory of 1,000 and of 10,000 requests of 64 events, c = 32', 'memory', 32, 10_000, 500),
       schedule: SHORT_FLOOD,

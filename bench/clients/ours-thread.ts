@@ -18,9 +18,28 @@ const MAX_SECONDS = 120;
 
 const { connections, tokens } = workerData as ClientOrder;
 await heatThread(connections, tokens > 0);
-parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoop(message)));
+parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoads(message)));
 
-async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientRun> {
+/** Where memory is wanted, a load of each of the sizes, and what is held of it when its last answer has come. */
+async function runLoads(message: ToThread): Promise<ClientRun> {
+  const { memoryAt } = message.order;
+  if (memoryAt.length === 0) return (await runLoad(message)).run;
+  const memory: MemoryNote[] = [];
+  const runs: ClientRun[] = [];
+  for (const requests of memoryAt) {
+    const { loop, run } = await runLoad({ ...message, requests });
+    memory.push(noteMemory(loop));
+    runs.push(run);
+  }
+  const sum = (count: 'succeeded' | 'failed' | 'events') => runs.reduce((all, run) => all + run[count], 0);
+  return { succeeded: sum('succeeded'), failed: sum('failed'), events: sum('events'), stamps: [], memory };
+}
+
+async function runLoad({
+  order,
+  requests,
+  idPrefix,
+}: ToThread): Promise<{ loop: ShardLoop; run: ClientRun }> {
   const shard: ShardOrder = {
     route: { api: 'openai-chat', url: order.url, stream: order.tokens > 0 },
     authorization: null,
@@ -38,32 +57,31 @@ async function runLoop({ order, requests, idPrefix }: ToThread): Promise<ClientR
     startAtMs: null,
   };
   const stamps = new StampBook(order.stamps ? requests : 0, order.tokens);
-  const memory: MemoryNote[] = [];
   let events = 0;
-  let answers = 0;
   const onSample = (sample: Sample): void => {
-    answers += 1;
-    if (order.memoryAt.includes(answers)) memory.push(noteMemory(answers));
     if (sample.ttftMs !== null) events += sample.gapsMs.length + 1;
     if (order.stamps) stamps.add(sample.requestId, sample.sentMs, momentsOf(sample));
   };
-  const summary = await new ShardLoop(shard, nothing, nothing, onSample).run();
-  const failed = summary.attempted - summary.succeeded;
-  return { succeeded: summary.succeeded, failed, events, stamps: stamps.read(), memory };
+  const loop = new ShardLoop(shard, nothing, nothing, onSample);
+  const { attempted, succeeded } = await loop.run();
+  return { loop, run: { succeeded, failed: attempted - succeeded, events, stamps: stamps.read() } };
 }
 
 const nothing = (): void => {};
 
 let collect: (() => void) | null = null;
 
-function noteMemory(requests: number): MemoryNote {
+/** Of a load that is over, all of which is still held. */
+function noteMemory(loop: ShardLoop): MemoryNote {
   if (collect === null) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;
   }
+  // What one collection gives back of buffers, `external` has only at the next.
+  collect();
   collect();
   const { heapUsed, external, rss } = process.memoryUsage();
-  return { requests, heldBytes: heapUsed + external, rssBytes: rss };
+  return { requests: loop.progress.completed, heldBytes: heapUsed + external, rssBytes: rss };
 }
 
 /** When each content came. */
