@@ -18,8 +18,8 @@ export interface ClientOrder {
   readonly burst: boolean;
   /** Whether the moments of each content are wanted; without, counts only. */
   readonly stamps: boolean;
-  /** Sizes of loads after each of which memory is noted, instead of `requests`; of ours only. */
-  readonly memoryAt: readonly number[];
+  /** Sizes of further loads before the measured one; where there are any, memory is noted after each. Of ours only. */
+  readonly memoryOf: readonly number[];
   /** How much of each 10 ms the client's main thread spends with other work, as a busy host does; 0 to 1. */
   readonly hostBusyShare: number;
 }

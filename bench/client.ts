@@ -43,7 +43,7 @@ async function measureClient(order: ClientOrder): Promise<ClientResult> {
   const endHost = simulateHost(order.hostBusyShare);
   if (order.warmUpRequests > 0)
     await run(
-      { ...order, stamps: false, burst: false, memoryAt: [] },
+      { ...order, stamps: false, burst: false, memoryOf: [] },
       order.warmUpRequests,
       WARM_UP_ID_PREFIX,
     );

@@ -105,7 +105,7 @@ async function measureOnce(
       tokens: row.schedule.kind === 'plain' ? 0 : row.schedule.tokens,
       burst: row.kind === 'burst',
       stamps: row.kind === 'latency',
-      memoryAt: row.kind === 'memory' ? [row.requests / 10, row.requests] : [],
+      memoryOf: row.kind === 'memory' ? [row.requests / 10] : [],
       hostBusyShare: row.place === 'own' ? 0 : BUSY_SHARE,
     },
     row.place === 'one-core' ? SERVER_CORE : CLIENT_CORE,

@@ -41,13 +41,13 @@ const PLAIN: Schedule = { kind: 'plain' };
 
 const STREAMING: readonly ClientName[] = ['ours', 'undici', 'fetch'];
 
-/** Everything, in about seven minutes on two quiet cores. */
+/** Everything, in about eight minutes on two quiet cores. */
 export const FULL: BenchPlan = {
   // A median needs three.
   repeats: 3,
   rows: [
     latency(1, SHORT_STREAM, false, 'own', 600),
-    latency(32, STREAM, false, 'own', 480),
+    latency(32, STREAM, false, 'own', 960),
     latency(128, STREAM, false, 'own', 1_920),
     latency(128, STREAM, true, 'own', 1_920),
     latency(128, STREAM, false, 'busy-host', 1_280),

@@ -20,19 +20,13 @@ const { connections, tokens } = workerData as ClientOrder;
 await heatThread(connections, tokens > 0);
 parentPort?.on('message', async (message: ToThread) => parentPort?.postMessage(await runLoads(message)));
 
-/** Where memory is wanted, a load of each of the sizes, and what is held of it when its last answer has come. */
+/** Where memory is wanted, a load of each of its sizes before, and what is held of each when its last answer has come. */
 async function runLoads(message: ToThread): Promise<ClientRun> {
-  const { memoryAt } = message.order;
-  if (memoryAt.length === 0) return (await runLoad(message)).run;
   const memory: MemoryNote[] = [];
-  const runs: ClientRun[] = [];
-  for (const requests of memoryAt) {
-    const { loop, run } = await runLoad({ ...message, requests });
-    memory.push(noteMemory(loop));
-    runs.push(run);
-  }
-  const sum = (count: 'succeeded' | 'failed' | 'events') => runs.reduce((all, run) => all + run[count], 0);
-  return { succeeded: sum('succeeded'), failed: sum('failed'), events: sum('events'), stamps: [], memory };
+  for (const requests of message.order.memoryOf)
+    memory.push(noteMemory((await runLoad({ ...message, requests })).loop));
+  const { loop, run } = await runLoad(message);
+  return memory.length === 0 ? run : { ...run, memory: [...memory, noteMemory(loop)] };
 }
 
 async function runLoad({

@@ -56,6 +56,8 @@ export interface LoadSummary extends Omit<RequestOutcomes, 'attempted' | 'retrie
   readonly rates: Rates;
   readonly percentiles: Percentiles;
   readonly ttftReason: TtftReason | null;
+  /** Answers came at once, and none was long enough to tell a quick GPU from a proxy that holds streams back. */
+  readonly mayBeBuffered: boolean;
   /** What requests were held against, and what is shown of it; null without objectives. Goodput is among the rates. */
   readonly slo: (SloVerdict & { readonly asked: Slo }) | null;
   /** The server may still be at work on requests that were given up. */
@@ -144,6 +146,7 @@ export function summarizeLoad(plan: LoadPlan, run: LoadRun): LoadSummary {
     rates,
     percentiles,
     ttftReason: merged.ttftReason,
+    mayBeBuffered: merged.mayBeBuffered === true,
     slo:
       plan.slo === null || merged.slo === null
         ? null

@@ -356,6 +356,24 @@ describe('load held against objectives', () => {
     const never = await check(['--url', `${silent.origin}/v1/chat/completions`, '--requests', '3']);
     expect(never.text).toMatch(/^TTFT of the answer +0 +- /m);
   });
+
+  it('says where a TTFT may be the time of a whole answer that something held back', async () => {
+    const held = await openFake((_, response) => answerStream(response, goodStream(8)));
+    const atOnce = await check(['--url', `${held.origin}/v1/chat/completions`, '--requests', '3']);
+    expect(atOnce.summary).toMatchObject({ ttftReason: null, mayBeBuffered: true });
+    expect(atOnce.text).toContain('TTFT may be the time of the whole');
+    const { origin } = await openFake(async (_, response) => {
+      beginStream(response);
+      for (const token of tokens(8)) {
+        response.write(token);
+        await wait(5);
+      }
+      response.end(finish + usage(8) + done);
+    });
+    const apart = await check(['--url', `${origin}/v1/chat/completions`, '--requests', '3']);
+    expect(apart.summary.mayBeBuffered).toBe(false);
+    expect(apart.text).not.toContain('whole answer');
+  });
 });
 
 describe('load of what fails', () => {

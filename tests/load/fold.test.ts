@@ -296,7 +296,7 @@ test('where streams were held back, their times to the first token decide nothin
   expect(onlyE2e.summarize(0, 'no', 1, null).slo).toMatchObject({ met: 3, notEvaluable: 0 });
 });
 
-test('where streams may have been held back, an objective of the time per token can not be judged', () => {
+test('where streams may have been held back, an objective of the time per token is judged by its bounds', () => {
   const slo = { ...SLO, ttftMs: 450 };
   const sloOf = (objectives: Slo, gapMs: number, ttftMs = 400) => {
     const fold = heldTo(objectives);
@@ -307,6 +307,8 @@ test('where streams may have been held back, an objective of the time per token 
   };
   expect(sloOf(slo, 20)).toMatchObject({ met: 3, notEvaluable: 0 });
   expect(sloOf(slo, 0)).toMatchObject({ met: 0, notEvaluable: 3, outputTokensMet: 0 });
+  // Eight tokens in 400 ms: not more than 58 ms for each but the first, whenever they were made.
+  expect(sloOf({ ...slo, tpotMs: 58 }, 0)).toMatchObject({ met: 3, notEvaluable: 0 });
   // The first token came no earlier than it did, whoever held it back.
   expect(sloOf({ ...slo, tpotMs: null }, 0)).toMatchObject({ met: 3, notEvaluable: 0 });
   expect(sloOf(slo, 0, 500)).toMatchObject({ met: 0, notEvaluable: 0 });

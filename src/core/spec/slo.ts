@@ -31,8 +31,7 @@ export interface SloCounts {
 
 /**
  * What the arrival of contents tells of a stream: when its tokens came (`seen`), nothing, since a proxy held it back
- * (`held-back`), or that one may have (`unsure`). Who waits behind such a proxy has the first token no earlier than
- * told, so an unsure TTFT is judged as it is; an unsure TPOT would always be kept.
+ * (`held-back`), or that one may have (`unsure`).
  */
 export type StreamTimes = 'seen' | 'unsure' | 'held-back';
 
@@ -48,19 +47,34 @@ export function judgeSample(
 ): 'met' | 'missed' | 'not-evaluable' {
   if (sample.failure !== null) return 'missed';
   const waitedMs = fromScheduled ? Math.max(0, sample.sentMs - sample.scheduledMs) : 0;
-  const ttftMs = streamTimes === 'held-back' ? null : sample.ttftMs;
-  const tpotMs =
-    streamTimes !== 'seen' || ttftMs === null || sample.outputTokens < 2
-      ? null
-      : (sample.e2eMs - ttftMs) / (sample.outputTokens - 1);
-  const clauses: readonly (readonly [limit: number | null, value: number | null])[] = [
-    [slo.e2eMs, sample.e2eMs + waitedMs],
-    [slo.ttftMs, ttftMs === null ? null : ttftMs + waitedMs],
-    [slo.tpotMs, tpotMs],
+  const e2eMs = sample.e2eMs + waitedMs;
+  // Who waits behind a proxy that holds back has the first token when it comes.
+  const ttftMs =
+    sample.ttftMs === null || streamTimes === 'held-back' ? null : exactly(sample.ttftMs + waitedMs);
+  const clauses: readonly (readonly [limit: number | null, value: Bounds | null])[] = [
+    [slo.e2eMs, exactly(e2eMs)],
+    [slo.ttftMs, ttftMs],
+    [slo.tpotMs, tpotBounds(sample, streamTimes)],
   ];
-  const asked = clauses.filter(([limit]) => limit !== null) as [number, number | null][];
-  if (asked.some(([limit, value]) => value !== null && value > limit)) return 'missed';
-  return asked.some(([, value]) => value === null) ? 'not-evaluable' : 'met';
+  const asked = clauses.filter(([limit]) => limit !== null) as [number, Bounds | null][];
+  if (asked.some(([limit, value]) => value !== null && value.least > limit)) return 'missed';
+  return asked.every(([limit, value]) => value !== null && value.most <= limit) ? 'met' : 'not-evaluable';
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+}
+
+function exactly(value: number): Bounds {
+  return { least: value, most: value };
+}
+
+/** Where an answer may have been held back, its tokens were made at some time between its send and its end. */
+function tpotBounds({ ttftMs, e2eMs, outputTokens }: Sample, streamTimes: StreamTimes): Bounds | null {
+  if (ttftMs === null || outputTokens < 2 || streamTimes === 'held-back') return null;
+  const tpotMs = (e2eMs - ttftMs) / (outputTokens - 1);
+  return { least: tpotMs, most: streamTimes === 'seen' ? tpotMs : e2eMs / (outputTokens - 1) };
 }
 
 /** Counts of shards, or of repeats, added up; null where none was held against anything. */

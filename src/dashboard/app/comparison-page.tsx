@@ -1,5 +1,5 @@
 /** One comparison: where each of its targets stands, what it costs, and its report while it grows. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { ComparisonView, TargetView } from '../../http/comparison-view.ts';
 import { type AnyComparisonReport, comparisonSections } from '../comparison-sections.ts';
 import { NONE, writeAmount, writeDuration, writeShare, writeUsd } from '../wording.ts';
@@ -7,6 +7,7 @@ import { useActions } from './action.ts';
 import { type Api, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft, LeakBanner } from './endpoints.tsx';
+import { type Growing, useGrowingReport } from './growing-report.ts';
 import { usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
@@ -18,12 +19,10 @@ const POLL_MS = 3_000;
 /** Runs that are over still have endpoints that are being deleted, or were left behind. */
 const ALIVE_POLL_MS = 5_000;
 
-type PartialReport = AnyComparisonReport & { readonly partial?: boolean };
-
 interface Seen {
   readonly comparison: ComparisonView;
   readonly alive: readonly EndpointView[];
-  readonly report: PartialReport | null;
+  readonly report: Growing<AnyComparisonReport> | null;
 }
 
 export interface ComparisonPageProps {
@@ -36,20 +35,7 @@ export interface ComparisonPageProps {
 
 export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: ComparisonPageProps) {
   const path = `/api/comparisons/${encodeURIComponent(id)}`;
-  const lastReport = useRef<{ of: string; report: PartialReport | null }>({ of: '', report: null });
-
-  /** The results are read again only when there are more of them. */
-  async function readReport({ state, progress }: ComparisonView): Promise<PartialReport | null> {
-    const now = `${state} ${progress.cellsDone} ${progress.targetsDone}`;
-    if (lastReport.current.of === now) return lastReport.current.report;
-    const report =
-      progress.cellsDone > 0 || isFinal({ state })
-        ? await api.read<PartialReport>(`${path}/results`).catch(noneYet)
-        : null;
-    lastReport.current = { of: now, report };
-    return report;
-  }
-
+  const readReport = useGrowingReport<AnyComparisonReport>(api, path);
   const { value, problem, refresh } = usePolled<Seen | 'unknown'>(
     id,
     async () => {
@@ -58,7 +44,12 @@ export function ComparisonPage({ id, api, questions, deleteEndpoint, onTitle }: 
       const { endpoints } = await api.read<EndpointList>('/api/endpoints');
       const runs = comparison.targets.map(({ runId }) => runId);
       const alive = endpoints.filter(({ runId }) => runId !== null && runs.includes(runId));
-      return { comparison, alive, report: await readReport(comparison) };
+      const { state, progress } = comparison;
+      const hasReport = progress.cellsDone > 0 || isFinal(comparison);
+      const report = hasReport
+        ? await readReport(`${state} ${progress.cellsDone} ${progress.targetsDone}`)
+        : null;
+      return { comparison, alive, report };
     },
     (seen) => {
       if (seen === 'unknown') return null;
@@ -261,7 +252,13 @@ function storyOf({ failure, raceOver, stoppedBy, queuedBecause, state }: TargetV
   );
 }
 
-function Results({ comparison, report }: { comparison: ComparisonView; report: PartialReport | null }) {
+function Results({
+  comparison,
+  report,
+}: {
+  comparison: ComparisonView;
+  report: Growing<AnyComparisonReport> | null;
+}) {
   return (
     <section aria-labelledby="results-title">
       <h3 id="results-title">Results</h3>

@@ -1,5 +1,5 @@
 /** One run: where it stands, what it costs, and its report while it grows. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { isFinal as isFinalState, RUN_STATES } from '../../core/run.ts';
 import type { RunView } from '../../http/run-view.ts';
 import { type AnyReport, reportSections } from '../report-sections.ts';
@@ -8,6 +8,7 @@ import { useActions } from './action.ts';
 import { type Api, noneYet } from './api.ts';
 import { drawn } from './drawn.ts';
 import { type EndpointList, Endpoints, type EndpointView, isLeft } from './endpoints.tsx';
+import { type Growing, useGrowingReport } from './growing-report.ts';
 import { usePolled } from './poll.ts';
 import type { Questions } from './questions.tsx';
 import { ResultsFiles } from './results-files.tsx';
@@ -20,12 +21,11 @@ const RUN_POLL_MS = 2_000;
 const ALIVE_POLL_MS = 5_000;
 
 const STAGES = [...RUN_STATES.filter((state) => !isFinalState(state)), 'completed'];
-type PartialReport = AnyReport & { readonly partial?: boolean };
 
 interface Seen {
   readonly run: RunView;
   readonly alive: readonly EndpointView[];
-  readonly report: PartialReport | null;
+  readonly report: Growing<AnyReport> | null;
 }
 
 export interface RunPageProps {
@@ -38,17 +38,7 @@ export interface RunPageProps {
 
 export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPageProps) {
   const path = `/api/runs/${encodeURIComponent(id)}`;
-  const lastReport = useRef<{ of: string; report: PartialReport | null }>({ of: '', report: null });
-
-  /** The results are read again only when there are more of them. */
-  async function readReport(run: RunView): Promise<PartialReport | null> {
-    const progress = `${run.state} ${run.progress.cellsDone}`;
-    if (lastReport.current.of === progress) return lastReport.current.report;
-    const report = await api.read<PartialReport>(`${path}/results`).catch(noneYet);
-    lastReport.current = { of: progress, report };
-    return report;
-  }
-
+  const readReport = useGrowingReport<AnyReport>(api, path);
   const { value, problem, refresh } = usePolled<Seen | 'unknown'>(
     id,
     async () => {
@@ -56,7 +46,7 @@ export function RunPage({ id, api, questions, deleteEndpoint, onTitle }: RunPage
       if (run === null) return 'unknown';
       const { endpoints } = await api.read<EndpointList>('/api/endpoints');
       const alive = endpoints.filter((endpoint) => endpoint.runId === run.id);
-      return { run, alive, report: await readReport(run) };
+      return { run, alive, report: await readReport(`${run.state} ${run.progress.cellsDone}`) };
     },
     (seen) => {
       if (seen === 'unknown') return null;
@@ -185,7 +175,7 @@ function progressSentence(run: RunView): string {
   return `${cells}.`;
 }
 
-function Results({ run, report }: { run: RunView; report: PartialReport | null }) {
+function Results({ run, report }: { run: RunView; report: Growing<AnyReport> | null }) {
   return (
     <section aria-labelledby="results-title">
       <h3 id="results-title">Results</h3>
