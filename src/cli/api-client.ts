@@ -24,6 +24,14 @@ export interface StartedRun {
   readonly links: RunLinks;
 }
 
+/** What a list shall hold. */
+export interface ListFilter {
+  readonly state?: string;
+  readonly limit: number;
+  /** What the page before gave; absent or null for the first. */
+  readonly continuation?: string | null;
+}
+
 export interface RunList {
   readonly runs: readonly RunView[];
   readonly continuation: string | null;
@@ -114,12 +122,8 @@ export class ApiClient {
     return this.#json('api/runs', 'id', { method: 'POST', body: spec, headers });
   }
 
-  listRuns(filter: { readonly state?: string; readonly limit: number }, limitMs?: number): Promise<RunList> {
-    const query = new URLSearchParams({
-      limit: String(filter.limit),
-      ...(filter.state && { state: filter.state }),
-    });
-    return this.#json(`api/runs?${query}`, 'runs', limitMs === undefined ? {} : { limitMs });
+  listRuns(filter: ListFilter, limitMs?: number): Promise<RunList> {
+    return this.#json(`api/runs?${writeFilter(filter)}`, 'runs', limitMs === undefined ? {} : { limitMs });
   }
 
   readRun(id: string): Promise<RunView> {
@@ -147,15 +151,12 @@ export class ApiClient {
     return this.#json('api/comparisons', 'id', { method: 'POST', body: comparison, headers });
   }
 
-  listComparisons(
-    filter: { readonly state?: string; readonly limit: number },
-    limitMs?: number,
-  ): Promise<ComparisonList> {
-    const query = new URLSearchParams({
-      limit: String(filter.limit),
-      ...(filter.state && { state: filter.state }),
-    });
-    return this.#json(`api/comparisons?${query}`, 'comparisons', limitMs === undefined ? {} : { limitMs });
+  listComparisons(filter: ListFilter, limitMs?: number): Promise<ComparisonList> {
+    return this.#json(
+      `api/comparisons?${writeFilter(filter)}`,
+      'comparisons',
+      limitMs === undefined ? {} : { limitMs },
+    );
   }
 
   readComparison(id: string): Promise<ComparisonView> {
@@ -288,4 +289,12 @@ function innermostCode(error: unknown): string | null {
     if (typeof own === 'string') code = own;
   }
   return code;
+}
+
+function writeFilter({ state, limit, continuation }: ListFilter): URLSearchParams {
+  return new URLSearchParams({
+    limit: String(limit),
+    ...(state && { state }),
+    ...(continuation && { continuation }),
+  });
 }

@@ -35,6 +35,8 @@ interface Cloud {
   readonly deletion?: { status: number; body: unknown };
   /** States of the one run, one per list of runs. */
   readonly runStates?: string[];
+  /** Ids of queued runs, a list of them per page. */
+  readonly queuedPages?: string[][];
   /** How long to wait for the end; short where it never comes. */
   readonly waitMs?: number;
 }
@@ -46,6 +48,7 @@ async function reap(
     troubles = [],
     deletion = { status: 202, body: { gone: false, error: null } },
     runStates = [],
+    queuedPages = [],
     waitMs = 10_000,
   }: Cloud,
 ) {
@@ -66,6 +69,15 @@ async function reap(
         : deletion;
     if (method === 'GET' && url.pathname === '/api/comparisons')
       return { status: 200, body: { comparisons: [], continuation: null } };
+    if (method === 'GET' && url.pathname === '/api/runs' && queuedPages.length > 0) {
+      const page = Number(url.searchParams.get('continuation') ?? 0);
+      const ids = url.searchParams.get('state') === 'queued' ? (queuedPages[page] ?? []) : [];
+      const more = ids.length > 0 && page + 1 < queuedPages.length;
+      return {
+        status: 200,
+        body: { runs: ids.map((id) => ({ id })), continuation: more ? `${page + 1}` : null },
+      };
+    }
     if (method === 'GET' && url.pathname === '/api/runs') {
       if (url.searchParams.get('state') === 'queued') rounds += 1;
       const state = runStates[Math.min(rounds, runStates.length - 1)];
@@ -148,6 +160,15 @@ describe('reap', () => {
     );
     expect(code).toBe(0);
     expect(changes).toEqual([`POST /api/runs/${RUN.id}/cancel`, 'DELETE /api/endpoints/fb-in-use']);
+  });
+
+  it('with --all cancels the runs of every page, waiting or not', async () => {
+    const { code, changes } = await reap(
+      { all: true },
+      { lists: [[]], queuedPages: [['r1', 'r2'], ['r3'], ['r4']] },
+    );
+    expect(code).toBe(0);
+    expect(changes).toEqual(['r1', 'r2', 'r3', 'r4'].map((id) => `POST /api/runs/${id}/cancel`));
   });
 
   it('with --all deletes what a run has left for others, and without it does not', async () => {

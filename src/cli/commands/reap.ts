@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { COMPARISON_STATES } from '../../core/comparison/comparison-record.ts';
 import { isFinal, RUN_STATES } from '../../core/run.ts';
 import type { EndpointList, ListedEndpoint } from '../../http/endpoints.ts';
-import { ApiError } from '../api-client.ts';
+import { ApiError, type ListFilter } from '../api-client.ts';
 import { EXIT } from '../exit-code.ts';
 import { printable } from '../printable.ts';
 import { renderEndpoints } from '../report-text.ts';
@@ -19,8 +19,9 @@ import { describeDeletion } from './endpoints.ts';
 const WAIT_MS = 30 * 60_000;
 /** Deleting takes a minute or more; asking twelve times a minute is no load. */
 const POLL_MS = 5_000;
-/** Runs or comparisons of a state that one round cancels; the next one takes the rest. */
-const MOST_PER_STATE = 200;
+/** Runs or comparisons of a page, and pages of a state that one round cancels: ten thousand. */
+const PAGE_ROWS = 200;
+const MOST_PAGES = 50;
 
 export interface ReapOptions {
   readonly all?: boolean;
@@ -62,7 +63,10 @@ function cancelComparisons({ client, terminal }: CommandContext, asked: Set<stri
   return cancelAlive(terminal, asked, {
     name: 'Comparison',
     states: COMPARISON_STATES.filter((state) => !isFinal(state)),
-    list: async (filter) => (await client.listComparisons(filter)).comparisons,
+    list: async (filter) => {
+      const { comparisons, continuation } = await client.listComparisons(filter);
+      return { found: comparisons, continuation };
+    },
     cancel: (id) => client.cancelComparison(id),
     effect: 'it starts no further target',
   });
@@ -72,45 +76,52 @@ function cancelRuns({ client, terminal }: CommandContext, asked: Set<string>): P
   return cancelAlive(terminal, asked, {
     name: 'Run',
     states: RUN_STATES.filter((state) => !isFinal(state)),
-    list: async (filter) => (await client.listRuns(filter)).runs,
+    list: async (filter) => {
+      const { runs, continuation } = await client.listRuns(filter);
+      return { found: runs, continuation };
+    },
     cancel: (id) => client.cancelRun(id),
     effect: 'its endpoint is deleted first',
   });
 }
 
 /** What is alive and may be canceled. */
-interface Cancelable<State> {
+interface Cancelable<State extends string> {
   readonly name: 'Comparison' | 'Run';
   /** Those that are not final. */
   readonly states: readonly State[];
-  readonly list: (filter: {
-    readonly state: State;
-    readonly limit: number;
-  }) => Promise<readonly { readonly id: string }[]>;
+  readonly list: (filter: ListFilter & { readonly state: State }) => Promise<{
+    readonly found: readonly { readonly id: string }[];
+    readonly continuation: string | null;
+  }>;
   readonly cancel: (id: string) => Promise<unknown>;
   /** What a cancel does, for the reader. */
   readonly effect: string;
 }
 
 /** Cancels everything that is alive and gives its number; each is asked once. */
-async function cancelAlive<State>(
+async function cancelAlive<State extends string>(
   { stderr }: CommandContext['terminal'],
   asked: Set<string>,
   { name, states, list, cancel, effect }: Cancelable<State>,
 ): Promise<number> {
   let alive = 0;
   for (const state of states) {
-    const found = await list({ state, limit: MOST_PER_STATE });
-    alive += found.length;
-    for (const { id } of found.filter((one) => !asked.has(one.id))) {
-      asked.add(id);
-      try {
-        await cancel(id);
-        stderr.write(`${name} ${printable(id)} will be canceled; ${effect}.\n`);
-      } catch (error) {
-        // It ended between the list and the call, or will be asked about by its endpoint.
-        if (!(error instanceof ApiError)) throw error;
-        stderr.write(`${name} ${printable(id)} was not canceled: ${printable(error.message)}\n`);
+    let continuation: string | null = null;
+    for (let page = 0; page < MOST_PAGES && (page === 0 || continuation !== null); page += 1) {
+      const listed = await list({ state, limit: PAGE_ROWS, continuation });
+      continuation = listed.continuation;
+      alive += listed.found.length;
+      for (const { id } of listed.found.filter((one) => !asked.has(one.id))) {
+        asked.add(id);
+        try {
+          await cancel(id);
+          stderr.write(`${name} ${printable(id)} will be canceled; ${effect}.\n`);
+        } catch (error) {
+          // It ended between the list and the call, or will be asked about by its endpoint.
+          if (!(error instanceof ApiError)) throw error;
+          stderr.write(`${name} ${printable(id)} was not canceled: ${printable(error.message)}\n`);
+        }
       }
     }
   }
