@@ -40,9 +40,6 @@ async function main(): Promise<void> {
   try {
     const isTablesOnly = process.argv.includes(TABLES_ONLY);
     const { record, tables, simulator } = await startCloud(folder, isTablesOnly);
-    log(
-      `Ready: tables on port ${tables.port}, ${simulator === null ? 'no simulator' : `simulator on port ${simulator.port}`}.`,
-    );
     const reason = await Promise.race([stopped, watchForIdleness(folder, record)]);
     log(`${reason}: saving and ending.`);
     await stopCloud(folder, record, tables, simulator);
@@ -66,6 +63,10 @@ async function startCloud(folder: StateFolder, isTablesOnly: boolean) {
   };
   if (simulator !== null)
     noteHolder(simulator.port, { role: 'cloud', pidFile: folder.cloudFile, lockFile: folder.cloudLock });
+  // Before the file by which a host knows that it is ready, so that the log is never behind.
+  log(
+    `Ready: tables on port ${tables.port}, ${simulator === null ? 'no simulator' : `simulator on port ${simulator.port}`}.`,
+  );
   writePidFile(folder.cloudFile, record);
   return { record, tables, simulator };
 }
