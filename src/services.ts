@@ -144,7 +144,8 @@ export interface Beat {
 
 /** The rendezvous of a repeat's shards, and what each of them measured. */
 export interface ShardStore {
-  save(row: ShardRow): Promise<void>;
+  /** Saves it in place of what was there, but for a row that says `measured`: that is final. Gives the row as it then is. */
+  save(row: ShardRow): Promise<ShardRow>;
   /** All shards of one attempt at one repeat of a cell. */
   list(key: ShardGroup): Promise<readonly ShardRow[]>;
 }

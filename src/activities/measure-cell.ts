@@ -61,8 +61,7 @@ export function measureCellStep(services: Services): Pick<StepHandlers, 'measure
         status: 'failed' as const,
         message: error instanceof Error ? error.message.slice(0, 500) : String(error),
       }));
-      if (outcome.startedAtMs === null) await tellMissed(services, runId, order, shard);
-      return outcome;
+      return outcome.startedAtMs === null ? tellMissed(services, runId, order, shard, outcome) : outcome;
     },
   };
 }
@@ -135,21 +134,32 @@ async function waitForTurn(services: Services, runId: string, after: Predecessor
   return false;
 }
 
-/** Its siblings, and who waits for its turn, learn from its row that it will not be measured. */
-async function tellMissed(services: Services, runId: string, order: CellOrder, shard: number): Promise<void> {
+/**
+ * Its siblings, and who waits for its turn, learn from its row that it will not be measured. Gives what came of it: that
+ * is something else where the same shard was measured by another activity, of which this one is a late duplicate.
+ */
+async function tellMissed(
+  services: Services,
+  runId: string,
+  order: CellOrder,
+  shard: number,
+  outcome: ShardOutcome,
+): Promise<ShardOutcome> {
   const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
   const missed = { arrivedAtMs: services.now(), satisfiedAtMs: null, status: 'late', summary: null } as const;
   // Without it they find out by waiting.
   const row = { ...group, shard, shards: order.shards, ...missed };
-  await insist(() => services.stores.shards.save(row)).catch(() => {});
+  const there = await insist(() => services.stores.shards.save(row)).catch(() => null);
+  return there?.status === 'measured' && there.summary !== null
+    ? tellMeasured(there.summary, order)
+    : outcome;
 }
 
 /** Writes the last word about a shard: others wait for it on a rented GPU, and nobody else tries it again. */
-async function insist(write: () => Promise<void>): Promise<void> {
+async function insist<Written>(write: () => Promise<Written>): Promise<Written> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await write();
-      return;
+      return await write();
     } catch (error) {
       if (attempt >= LAST_WORD_ATTEMPTS) throw error;
       await delay(LAST_WORD_PAUSE_MS);
@@ -175,7 +185,7 @@ async function meet(
     status: 'arrived',
     summary: null,
   };
-  await store.save(mine);
+  if ((await store.save(mine)).status === 'measured') return 'late';
   if (shards === 1) return services.now();
   for (let nextCancelCheck = 0; services.now() < mine.arrivedAtMs + RENDEZVOUS_MS; ) {
     const siblings = await store.list(group);
@@ -266,11 +276,12 @@ async function finishShard(
   canceled: boolean,
 ): Promise<ShardOutcome> {
   const status = canceled ? 'canceled' : 'measured';
-  await insist(async () => {
+  const there = await insist(async () => {
     const row = await readRow(services, group, shard);
-    await services.stores.shards.save({ ...row, shards: order.shards, status, summary });
+    return services.stores.shards.save({ ...row, shards: order.shards, status, summary });
   });
-  const outcome = tellMeasured(summary, order);
+  // What its row says, which is another activity's word where that one was measured before.
+  const outcome = tellMeasured(there.summary ?? summary, order);
   return canceled ? { ...outcome, status: 'canceled' } : outcome;
 }
 

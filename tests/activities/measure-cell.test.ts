@@ -9,7 +9,7 @@ import { sample } from '../../src/http/contract/sample.ts';
 import { getSamples } from '../../src/http/samples.ts';
 import { createConnectionBudget } from '../../src/load/connection-budget.ts';
 import type { StepHandlers } from '../../src/orchestrations/steps.ts';
-import type { Orchestrations } from '../../src/services.ts';
+import type { Orchestrations, Services, ShardStore } from '../../src/services.ts';
 import { aSpec } from '../support/builders.ts';
 import { eventually, openRealServices, type RealServices } from '../support/real-services.ts';
 
@@ -59,6 +59,12 @@ afterAll(async () => {
 const rowsOf = (cellKey: string, attempt = 1) =>
   real.services.stores.shards.list({ runId: run.id, cellKey, attempt });
 
+/** The services, with a part of the store of shards as the tables would not have it by themselves. */
+const withShards = (shards: Partial<ShardStore>): Services => ({
+  ...real.services,
+  stores: { ...real.services.stores, shards: { ...real.services.stores.shards, ...shards } },
+});
+
 describe('measureCell', () => {
   it('begins both shards at one moment, stops them together, and leaves rows that merge into a cell and a report', async () => {
     const order = orderOf(4);
@@ -88,10 +94,15 @@ describe('measureCell', () => {
       attempted: one.attempted + other.attempted,
     });
     // Half of the load is no measurement of the cell, whatever has become of the other half's row.
-    const [, late] = rows;
-    if (late === undefined) throw new Error('Both shards must have a row.');
-    await real.services.stores.shards.save({ ...late, status: 'late', summary: null });
-    expect(await steps.saveCell({ runId: run.id, cell, cellsDone: 1 })).toEqual({ saved: false });
+    const half = createSteps(
+      withShards({
+        list: async (group) =>
+          (await real.services.stores.shards.list(group)).map((row) =>
+            row.shard === 1 ? { ...row, status: 'late', summary: null } : row,
+          ),
+      }),
+    );
+    expect(await half.saveCell({ runId: run.id, cell, cellsDone: 1 })).toEqual({ saved: false });
     expect(await real.services.stores.cells.list(run.id)).toEqual(cells);
 
     await steps.aggregate({ runId: run.id, stoppedBy: 'Only one cell was asked for.' });
@@ -149,21 +160,15 @@ describe('measureCell', () => {
 
   it('keeps what it has measured where the tables are away at its end', async () => {
     let away = 0;
-    const { shards } = real.services.stores;
     const { loadEngine } = real.services;
     const patient = createSteps({
-      ...real.services,
-      stores: {
-        ...real.services.stores,
-        shards: {
-          ...shards,
-          list: async (group) => {
-            if (away === 0) return shards.list(group);
-            away -= 1;
-            throw new Error('The tables are away.');
-          },
+      ...withShards({
+        list: async (group) => {
+          if (away === 0) return real.services.stores.shards.list(group);
+          away -= 1;
+          throw new Error('The tables are away.');
         },
-      },
+      }),
       loadEngine: {
         ...loadEngine,
         startShard: (...order) => {
@@ -184,11 +189,30 @@ describe('measureCell', () => {
   });
 
   it('is late where its sibling was measured with another activity, which a crash has started again', async () => {
-    const order = orderOf(2, 2);
-    const [, row] = await rowsOf('w000-c0002-r02');
-    if (row === undefined) throw new Error('The test before has measured both shards.');
-    await real.services.stores.shards.save({ ...row, status: 'arrived', summary: null });
-    expect(await steps.measureCell({ runId: run.id, order, shard: 1 })).toMatchObject({ status: 'late' });
+    const [row] = await rowsOf('w000-c0002-r02');
+    if (row === undefined) throw new Error('A test before has measured both shards.');
+    await real.services.stores.shards.save({ ...row, cellKey: 'w000-c0002-r03' });
+    const late = await steps.measureCell({ runId: run.id, order: orderOf(2, 3), shard: 1 });
+    expect(late).toMatchObject({ status: 'late' });
+  });
+
+  it('leaves what was measured alone as a late duplicate, and tells it', async () => {
+    const order = orderOf(1, 4);
+    const first = await steps.measureCell({ runId: run.id, order, shard: 0 });
+    const rows = await rowsOf('w000-c0001-r04');
+    expect(rows).toMatchObject([{ status: 'measured' }]);
+    // It looks before the other one is done, and arrives after.
+    let looks = 0;
+    const duplicate = createSteps(
+      withShards({
+        list: async (group) => {
+          looks += 1;
+          return looks === 1 ? [] : real.services.stores.shards.list(group);
+        },
+      }),
+    );
+    expect(await duplicate.measureCell({ runId: run.id, order, shard: 0 })).toEqual(first);
+    expect(await rowsOf('w000-c0001-r04')).toEqual(rows);
   });
 
   it('waits for its turn, until each shard before it is over, whatever has come of it', async () => {

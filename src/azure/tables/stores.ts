@@ -118,7 +118,10 @@ function groupPrefix(group: ShardGroup): string {
 
 function createShardStore(table: Table<ShardRow>): ShardStore {
   return {
-    save: (row) => table.save(row),
+    async save(row) {
+      if ((await table.insert(row)) === 'inserted') return row;
+      return table.change(shardsTable.keys(row), (there) => (there.status === 'measured' ? null : row));
+    },
     list(group) {
       const prefix = groupPrefix(group);
       // Every row key of the group begins with the prefix and goes on with digits, which sort before the letter t.

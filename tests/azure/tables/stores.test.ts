@@ -219,6 +219,17 @@ describe('cells, shards, reports', () => {
     expect(await stores.shards.list({ ...group, attempt: 3 })).toEqual([]);
   });
 
+  it('keeps the row of a shard that was measured, whoever saves it again', async () => {
+    const row = aShard({ runId: aRun().id, cellKey: 'w000-c0016-r01', attempt: 1, shard: 0 });
+    expect(await stores.shards.save(row)).toEqual(row);
+    expect(await stores.shards.save({ ...row, status: 'late' })).toMatchObject({ status: 'late' });
+    const measured = { ...row, satisfiedAtMs: 7, status: 'measured' } as const;
+    expect(await stores.shards.save(measured)).toEqual(measured);
+    for (const status of ['arrived', 'late', 'canceled', 'measured'] as const)
+      expect(await stores.shards.save({ ...row, arrivedAtMs: 9, status })).toEqual(measured);
+    expect(await stores.shards.list(row)).toEqual([measured]);
+  });
+
   it('keeps a report of a thousand rows', async () => {
     const report = aReport(aRun().id, 1_000);
     expect(JSON.stringify(report).length).toBeGreaterThan(1_500_000);
