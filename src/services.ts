@@ -146,6 +146,8 @@ export interface Beat {
 export interface ShardStore {
   /** Saves it in place of what was there, but for a row that says `measured`: that is final. Gives the row as it then is. */
   save(row: ShardRow): Promise<ShardRow>;
+  /** Changes the row of a shard that has arrived, with the same exception. Throws where there is none. */
+  change(key: ShardKey, change: (row: ShardRow) => Partial<ShardRow>): Promise<ShardRow>;
   /** All shards of one attempt at one repeat of a cell. */
   list(key: ShardGroup): Promise<readonly ShardRow[]>;
 }
@@ -157,8 +159,11 @@ export interface ShardGroup {
   readonly attempt: number;
 }
 
-export interface ShardRow extends ShardGroup {
+export interface ShardKey extends ShardGroup {
   readonly shard: number;
+}
+
+export interface ShardRow extends ShardKey {
   readonly shards: number;
   readonly arrivedAtMs: number;
   /** When this shard had what it needs; null until then. */

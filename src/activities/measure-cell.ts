@@ -88,7 +88,8 @@ async function measureShard(
   const group = { runId, cellKey: cellKey(order), attempt: order.attempt };
   // A crash has lost the answer, and not what was measured.
   const row = (await services.stores.shards.list(group)).find((one) => one.shard === shard);
-  if (row?.status === 'measured' && row.summary !== null) return tellMeasured(row.summary, order);
+  const measured = tellRow(row, order);
+  if (measured !== null) return measured;
   if (order.after !== undefined && !(await waitForTurn(services, runId, order.after))) return NOTHING;
   const run = await readRun(services, runId);
   if (mustStop(run)) return { ...NOTHING, status: 'canceled' };
@@ -149,10 +150,13 @@ async function tellMissed(
   const missed = { arrivedAtMs: services.now(), satisfiedAtMs: null, status: 'late', summary: null } as const;
   // Without it they find out by waiting.
   const row = { ...group, shard, shards: order.shards, ...missed };
-  const there = await insist(() => services.stores.shards.save(row)).catch(() => null);
-  return there?.status === 'measured' && there.summary !== null
-    ? tellMeasured(there.summary, order)
-    : outcome;
+  const there = await insist(() => services.stores.shards.save(row)).catch(() => undefined);
+  return tellRow(there, order) ?? outcome;
+}
+
+/** What a row says that was measured; null of any other. */
+function tellRow(row: ShardRow | undefined, order: CellOrder): ShardOutcome | null {
+  return row?.status === 'measured' && row.summary !== null ? tellMeasured(row.summary, order) : null;
 }
 
 /** Writes the last word about a shard: others wait for it on a rented GPU, and nobody else tries it again. */
@@ -235,7 +239,9 @@ async function loadUntilDone(
   while (!watch.over) {
     try {
       if (watch.satisfied && !watch.announced) {
-        await markSatisfied(services, group, shard);
+        await services.stores.shards.change({ ...group, shard }, ({ satisfiedAtMs }) => ({
+          satisfiedAtMs: satisfiedAtMs ?? services.now(),
+        }));
         watch.announced = true;
       }
       if (watch.announced && !watch.stopping) {
@@ -276,10 +282,9 @@ async function finishShard(
   canceled: boolean,
 ): Promise<ShardOutcome> {
   const status = canceled ? 'canceled' : 'measured';
-  const there = await insist(async () => {
-    const row = await readRow(services, group, shard);
-    return services.stores.shards.save({ ...row, shards: order.shards, status, summary });
-  });
+  const there = await insist(() =>
+    services.stores.shards.change({ ...group, shard }, () => ({ shards: order.shards, status, summary })),
+  );
   // What its row says, which is another activity's word where that one was measured before.
   const outcome = tellMeasured(there.summary ?? summary, order);
   return canceled ? { ...outcome, status: 'canceled' } : outcome;
@@ -308,22 +313,11 @@ function tellMeasured(summary: ShardSummary, order: CellOrder): ShardOutcome {
   };
 }
 
-async function markSatisfied(services: Services, group: ShardGroup, shard: number): Promise<void> {
-  const row = await readRow(services, group, shard);
-  await services.stores.shards.save({ ...row, satisfiedAtMs: row.satisfiedAtMs ?? services.now() });
-}
-
 /** When all shards stop together: a second after the last one had what it needs; null while one has not. */
 async function commonStop(services: Services, group: ShardGroup, shards: number): Promise<number | null> {
   const rows = await services.stores.shards.list(group);
   const satisfied = rows.map((row) => row.satisfiedAtMs).filter((at) => at !== null);
   return satisfied.length < shards ? null : Math.max(...satisfied) + (shards === 1 ? 0 : STOP_LEAD_MS);
-}
-
-async function readRow(services: Services, group: ShardGroup, shard: number): Promise<ShardRow> {
-  const row = (await services.stores.shards.list(group)).find((one) => one.shard === shard);
-  if (row === undefined) throw new Error(`The row of shard ${shard} of ${group.cellKey} is gone.`);
-  return row;
 }
 
 /** The row of the run says what is being measured, for whoever looks. */

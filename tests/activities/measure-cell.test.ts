@@ -163,8 +163,8 @@ describe('measureCell', () => {
     const { loadEngine } = real.services;
     const patient = createSteps({
       ...withShards({
-        list: async (group) => {
-          if (away === 0) return real.services.stores.shards.list(group);
+        change: async (...asked) => {
+          if (away === 0) return real.services.stores.shards.change(...asked);
           away -= 1;
           throw new Error('The tables are away.');
         },

@@ -25,6 +25,7 @@ import type {
   RunStore,
   ScheduleStore,
   ShardGroup,
+  ShardKey,
   ShardRow,
   ShardStore,
   Stores,
@@ -32,7 +33,7 @@ import type {
 import { createRequestSetStore } from '../request-sets.ts';
 import { createSampleStore } from '../sample-store.ts';
 import { explainTooLong } from './columns.ts';
-import { inPartition, openTable, type Table, type TableDefinition } from './table.ts';
+import { inPartition, openTable, type RowKeys, type Table, type TableDefinition } from './table.ts';
 
 /** A run has at most 1,000 cells times repeats (the spec's bound). */
 const CELLS_LIMIT = 1_000;
@@ -104,24 +105,22 @@ function createCellStore(table: Table<CellRecord>): CellStore {
 }
 
 /** A partition per run; row keys `w003-c0016-r01-a1-s000`, so that one attempt's shards lie side by side. */
-const shardsTable: TableDefinition<ShardRow> = {
-  name: 'shards',
-  keys: (row) => ({
-    partitionKey: row.runId,
-    rowKey: `${groupPrefix(row)}${String(row.shard).padStart(3, '0')}`,
-  }),
-};
+const shardsTable: TableDefinition<ShardRow> = { name: 'shards', keys: shardKeys };
+
+function shardKeys(key: ShardKey): RowKeys {
+  return { partitionKey: key.runId, rowKey: `${groupPrefix(key)}${String(key.shard).padStart(3, '0')}` };
+}
 
 function groupPrefix(group: ShardGroup): string {
   return `${group.cellKey}-a${group.attempt}-s`;
 }
 
 function createShardStore(table: Table<ShardRow>): ShardStore {
+  const change: ShardStore['change'] = (key, fields) =>
+    table.change(shardKeys(key), (row) => (row.status === 'measured' ? null : fields(row)));
   return {
-    async save(row) {
-      if ((await table.insert(row)) === 'inserted') return row;
-      return table.change(shardsTable.keys(row), (there) => (there.status === 'measured' ? null : row));
-    },
+    change,
+    save: async (row) => ((await table.insert(row)) === 'inserted' ? row : change(row, () => row)),
     list(group) {
       const prefix = groupPrefix(group);
       // Every row key of the group begins with the prefix and goes on with digits, which sort before the letter t.
