@@ -1,5 +1,6 @@
 /** What a load came to, as lines of text. */
 import type { RequestFailure } from '../core/failure.ts';
+import { MAY_BE_BUFFERED } from '../core/measuring/summary.ts';
 import type { Quantiles } from '../core/report/report.ts';
 import { writeFigure } from './figure.ts';
 import type { LoadSummary } from './load-summary.ts';
@@ -202,11 +203,7 @@ function renderNotes(summary: LoadSummary): string[] {
   const few = percentiles.e2eMs.count > 0 && percentiles.e2eMs.count < p99;
   const notes = [
     ...(ttftReason === null || succeeded === 0 ? [] : [`No TTFT: ${WITHOUT_TTFT[ttftReason]}.`]),
-    ...(summary.mayBeBuffered
-      ? [
-          'All of an answer came at once, and none was long enough to tell a quick GPU from a proxy that holds streams back: TTFT may be the time of the whole answer. Ask for longer answers to find out.',
-        ]
-      : []),
+    ...(summary.mayBeBuffered ? [`In this load, ${MAY_BE_BUFFERED}`] : []),
     ...(few ? [`A dash: n is too small; p95 needs ${p95} values and p99 needs ${p99}.`] : []),
     // A load of so many requests has no window by its nature, and nobody needs to be told each time.
     ...(rates.span === 'whole' &&

@@ -47,7 +47,8 @@ export class SloTally {
   }
 }
 
-type Judged = Pick<
-  { -readonly [Key in keyof SloCounts]: SloCounts[Key] },
-  'met' | 'notEvaluable' | 'outputTokensMet'
->;
+interface Judged {
+  met: number;
+  notEvaluable: number;
+  outputTokensMet: number;
+}

@@ -106,26 +106,35 @@ async function cancelAlive<State extends string>(
   { name, states, list, cancel, effect }: Cancelable<State>,
 ): Promise<number> {
   let alive = 0;
+  for await (const { id } of listAll(states, list)) {
+    alive += 1;
+    if (asked.has(id)) continue;
+    asked.add(id);
+    try {
+      await cancel(id);
+      stderr.write(`${name} ${printable(id)} will be canceled; ${effect}.\n`);
+    } catch (error) {
+      // It ended between the list and the call, or will be asked about by its endpoint.
+      if (!(error instanceof ApiError)) throw error;
+      stderr.write(`${name} ${printable(id)} was not canceled: ${printable(error.message)}\n`);
+    }
+  }
+  return alive;
+}
+
+/** Those of each state, page after page. */
+async function* listAll<State extends string>(
+  states: readonly State[],
+  list: Cancelable<State>['list'],
+): AsyncGenerator<{ readonly id: string }> {
   for (const state of states) {
     let continuation: string | null = null;
     for (let page = 0; page < MOST_PAGES && (page === 0 || continuation !== null); page += 1) {
       const listed = await list({ state, limit: PAGE_ROWS, continuation });
+      yield* listed.found;
       continuation = listed.continuation;
-      alive += listed.found.length;
-      for (const { id } of listed.found.filter((one) => !asked.has(one.id))) {
-        asked.add(id);
-        try {
-          await cancel(id);
-          stderr.write(`${name} ${printable(id)} will be canceled; ${effect}.\n`);
-        } catch (error) {
-          // It ended between the list and the call, or will be asked about by its endpoint.
-          if (!(error instanceof ApiError)) throw error;
-          stderr.write(`${name} ${printable(id)} was not canceled: ${printable(error.message)}\n`);
-        }
-      }
     }
   }
-  return alive;
 }
 
 /** Asks for their deletion; gives how many were refused. */

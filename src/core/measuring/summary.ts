@@ -216,6 +216,10 @@ export function reasonWithoutTtft(measured: readonly Answered[]): TtftReason | n
   return telling.find(({ ttftReason }) => ttftReason !== null)?.ttftReason ?? null;
 }
 
+/** What is to be known of it, after "In so-and-so, ". */
+export const MAY_BE_BUFFERED =
+  'all of an answer came at once and no answer was long enough to tell a quick GPU from a proxy that holds streams back: TTFT may be the time of the whole answer, and TPOT too short. E2E and NTPOT are right either way; ask for longer answers to find out.';
+
 /** One that could tell that streams were real, or held back, tells it for all: they took the same way. */
 export function mayBeBuffered(
   measured: readonly (Pick<Answered, 'succeeded'> & { readonly mayBeBuffered?: true })[],

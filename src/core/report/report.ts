@@ -19,6 +19,7 @@ import {
   type CellSummary,
   countKept,
   firstExamples,
+  MAY_BE_BUFFERED,
   mayBeBuffered,
   mergeHistograms,
   oneOf,
@@ -525,9 +526,7 @@ function reportNotes(run: RunRecord, rows: readonly ReportRow[], simulated: bool
 function streamNotes(rows: readonly ReportRow[]): string[] {
   const untold = rows.filter((row) => row.mayBeBuffered);
   if (untold.length === 0) return [];
-  return [
-    `In ${list(untold)}, all of an answer came at once and no answer was long enough to tell a quick GPU from a proxy that holds streams back: TTFT may be the time of the whole answer, and TPOT too short. E2E and NTPOT are right either way; ask for longer answers to find out.`,
-  ];
+  return [`In ${list(untold)}, ${MAY_BE_BUFFERED}`];
 }
 
 /** With several endpoints, what one draw of the SKU may differ by from another. */
