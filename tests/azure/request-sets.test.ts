@@ -2,12 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRequestSetStore } from '../../src/azure/request-sets.ts';
 import { parseRequestSet, type RequestSet } from '../../src/core/requests/request-set.ts';
 import type { RequestSetStore } from '../../src/services.ts';
-import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../support/azurite.ts';
+import { AZURITE_ACCOUNT, type Azurite, openAzuriteTable, startAzurite } from '../support/azurite.ts';
 
 const noCredential = { getToken: async () => null };
 let azurite: Azurite;
@@ -33,10 +32,7 @@ const aLargeSet = (megabytes: number) =>
     ).join('\n'),
   );
 
-function table(name: string): TableClient {
-  const credential = new AzureNamedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
-  return new TableClient(azurite.address.endpoint, name, credential, { allowInsecureConnection: true });
-}
+const table = (name: string) => openAzuriteTable(azurite.origin, name);
 
 async function keysOf(name: string): Promise<string[]> {
   const keys: string[] = [];

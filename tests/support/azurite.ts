@@ -3,6 +3,7 @@
  * stop by pid. Its modules are internal ones, which is why azurite is pinned exactly.
  */
 import { createRequire } from 'node:module';
+import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import type { TablesAddress } from '../../src/config.ts';
 import { startTables } from '../../src/local/cloud/tables.ts';
 
@@ -61,10 +62,20 @@ export async function startAzuriteIn(folder: string): Promise<Azurite> {
   return azuriteAt(`http://127.0.0.1:${port}`, stop);
 }
 
+/** A table as it is, past the product's own stores; `origin` as an Azurite has it. */
+export function openAzuriteTable(origin: string, name: string): TableClient {
+  const credential = new AzureNamedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
+  return new TableClient(endpointOf(origin), name, credential, { allowInsecureConnection: true });
+}
+
+function endpointOf(origin: string): string {
+  return `${origin}/${AZURITE_ACCOUNT.name}`;
+}
+
 function azuriteAt(origin: string, close: () => Promise<void>): Azurite {
   return {
     origin,
-    address: { endpoint: `${origin}/${AZURITE_ACCOUNT.name}`, account: AZURITE_ACCOUNT },
+    address: { endpoint: endpointOf(origin), account: AZURITE_ACCOUNT },
     close,
   };
 }

@@ -1,7 +1,6 @@
 import { createServer, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect, isDeepStrictEqual } from 'node:util';
-import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createStores } from '../../../src/azure/tables/stores.ts';
 import type { TablesAddress } from '../../../src/config.ts';
@@ -9,7 +8,7 @@ import type { Lease } from '../../../src/core/renting/lease.ts';
 import type { CellRecord, Report } from '../../../src/core/report/report.ts';
 import type { RunRecord } from '../../../src/core/run.ts';
 import { InvalidContinuation, type ShardRow, type Stores } from '../../../src/services.ts';
-import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../../support/azurite.ts';
+import { AZURITE_ACCOUNT, type Azurite, openAzuriteTable, startAzurite } from '../../support/azurite.ts';
 
 const noCredential = { getToken: async () => null };
 let azurite: Azurite;
@@ -343,7 +342,7 @@ describe('behind a table service that fails', () => {
     try {
       const fresh = createStores(own.address, noCredential);
       await fresh.leases.open(aLease());
-      await rawClient('leases', own.address).deleteTable();
+      await rawClient('leases', own).deleteTable();
       expect(await fresh.leases.listOpen()).toEqual([]);
       const lease = aLease();
       expect(await fresh.leases.open(lease)).toBe('opened');
@@ -414,10 +413,7 @@ function answerError(answer: ServerResponse, status: number, code: string): void
   answer.end(JSON.stringify({ 'odata.error': { code, message: { lang: 'en', value: code } } }));
 }
 
-function rawClient(table: string, address = azurite.address): TableClient {
-  const credential = new AzureNamedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
-  return new TableClient(address.endpoint, table, credential, { allowInsecureConnection: true });
-}
+const rawClient = (table: string, { origin } = azurite) => openAzuriteTable(origin, table);
 
 function aRun(
   options: { model?: string; sku?: string; environment?: Record<string, string> } = {},

@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { adoptOrStartCloud, type RunningCloud, stopCloud } from '../../../src/local/cloud/launch.ts';
 import { readPidFile } from '../../../src/local/pid-file.ts';
 import { isProcessLocked, takeProcessLock } from '../../../src/local/process-lock.ts';
 import { layOutStateFolder, PROJECT_ROOT, type StateFolder } from '../../../src/local/state-folder.ts';
-import { AZURITE_ACCOUNT } from '../../support/azurite.ts';
+import { openAzuriteTable } from '../../support/azurite.ts';
 
 /** A cloud starts in one second, and in many on a busy machine. */
 const PATIENCE_MS = 30_000;
@@ -54,12 +53,7 @@ const readBooks = async ({ simulator }: RunningCloud) =>
   };
 
 const openTable = ({ tablesPort }: RunningCloud) =>
-  new TableClient(
-    `http://127.0.0.1:${tablesPort}/${AZURITE_ACCOUNT.name}`,
-    'rows',
-    new AzureNamedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key),
-    { allowInsecureConnection: true },
-  );
+  openAzuriteTable(`http://127.0.0.1:${tablesPort}`, 'rows');
 
 async function createEndpoint({ simulator }: RunningCloud, name: string): Promise<void> {
   const workspace =

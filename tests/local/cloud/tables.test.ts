@@ -2,10 +2,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTables } from '../../../src/local/cloud/tables.ts';
-import { AZURITE_ACCOUNT } from '../../support/azurite.ts';
+import { openAzuriteTable } from '../../support/azurite.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -13,13 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (port: number) =>
-  new TableClient(
-    `http://127.0.0.1:${port}/${AZURITE_ACCOUNT.name}`,
-    'rows',
-    new AzureNamedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key),
-    { allowInsecureConnection: true },
-  );
+const open = (port: number) => openAzuriteTable(`http://127.0.0.1:${port}`, 'rows');
 
 /** So many bytes take a while to write, and its own autosave comes every five seconds. */
 const LARGE_ROWS = 200;
